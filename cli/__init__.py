@@ -1,0 +1,1 @@
+"""The `mammo` command: text to one call; no science lives here."""

@@ -1,0 +1,1 @@
+"""Bytes to batch: everything between a DICOM file and a tensor; knows nothing of models."""

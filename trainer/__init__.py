@@ -1,0 +1,1 @@
+"""Batch to predictions: models, training, scores, metrics and the report."""
