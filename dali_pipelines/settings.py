@@ -83,7 +83,7 @@ def to_dict(settings: Any) -> dict[str, Any]:
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """ " Did you mean 'x'?" for the known name nearest to `name`, else a list of what is known."""
+    """A sentence that names the known name nearest to `name`, else all that are known."""
     options = sorted(known)
     near = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(options)}."
@@ -97,9 +97,11 @@ def _build(
     before = len(problems)
     values: dict[str, Any] = {}
     for source, mapping in layers:
-        for key in mapping:
-            if key not in names:
-                problems.append(f"{source}: no setting '{prefix}{key}'.{closest(str(key), names)}")
+        problems.extend(
+            f"{source}: no setting '{prefix}{key}'.{closest(str(key), names)}"
+            for key in mapping
+            if key not in names
+        )
     for name in names:
         dotted = prefix + name
         given = [(source, mapping[name]) for source, mapping in layers if name in mapping]
