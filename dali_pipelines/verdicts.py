@@ -6,12 +6,13 @@ written to a manifest or to rejects.csv, so that scripts may rely on these strin
 """
 
 import csv
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
+
+from dali_pipelines.atomic import PRIVATE_MODE, replacing
 
 
 class Status(StrEnum):
@@ -122,21 +123,20 @@ class Reject:
 
 
 REJECT_COLUMNS: Final = ("path", "member", "image_id", "stage", "status", "code", "detail")
-PRIVATE_MODE: Final = 0o600  # working files hold paths and ids: for their owner only
 
 
 def write_rejects(rejects: Iterable[Reject], path: Path) -> int:
     """Write rejects.csv (mode 0600, replaced in one step) sorted by input; return the row count."""
     rows = sorted(rejects, key=lambda r: (r.path, r.member, r.stage, r.reason.value))
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_MODE)
-    with open(descriptor, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+    with (
+        replacing(path, PRIVATE_MODE) as aside,
+        aside.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(REJECT_COLUMNS)
         for r in rows:
             cells = (r.path, r.member, r.image_id, r.stage, r.reason.status, r.reason, r.detail)
             writer.writerow(_safe_cell(str(cell)) for cell in cells)
-    os.replace(aside, path)
     return len(rows)
 
 

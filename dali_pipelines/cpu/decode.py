@@ -1,0 +1,113 @@
+"""One codestream to its stored values on the CPU: imagecodecs for the codecs, NumPy for raw.
+
+Takes what the reader proved complete; still holds every decoder to the announced shape. Where a
+decoder is lenient the proof is ours: a lossless JPEG must use up exactly its bits. All values are
+bit patterns, unsigned; a signed value is its two's complement in `Grayscale.bits` bits.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+
+from dali_pipelines.bit_budget import prove_decoded
+from dali_pipelines.records import Encoded, ImageRecord, Pixels, StreamKind
+from dali_pipelines.verdicts import Reason, RejectError
+
+EXPLICIT_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
+_Array = NDArray[Any]
+
+
+def decode(encoded: Encoded) -> Pixels:
+    """The stored values of one image, (H, W) uint16 with shift 0.
+
+    Raises RejectError(CORRUPT) where the decoder refuses the data, RejectError(GEOMETRY) where it
+    gives another shape than the codestream announced, and RejectError(TRUNCATED) for a lossless
+    JPEG whose bits do not add up.
+    """
+    record = encoded.record
+    kind = record.stream.kind
+    try:
+        values = _DECODERS[kind](encoded.data, record)
+    except (RuntimeError, ValueError, MemoryError) as error:
+        if isinstance(error, RejectError):
+            raise
+        raise RejectError(
+            Reason.CORRUPT, f"the {kind} decoder refused the codestream: {error}"
+        ) from error
+    wanted = (record.stream.height, record.stream.width)
+    if values.shape != wanted:
+        raise RejectError(
+            Reason.GEOMETRY,
+            f"the {kind} decoder gave shape {values.shape}, the codestream says {wanted}",
+        )
+    stored = _bit_patterns(values, record.grayscale.bits)
+    if kind == "jpeg_lossless":
+        prove_decoded(encoded.data.data, record.stream, stored)
+    return Pixels(stored)
+
+
+def _bit_patterns(values: _Array, bits: int) -> NDArray[np.uint16]:
+    """Values of any integer type as uint16 patterns of `bits` bits."""
+    if values.dtype == np.uint16 and bits == 16:
+        return values
+    pattern = values.astype(np.int64) if values.dtype.itemsize > 2 else values.astype(np.uint16)
+    return (pattern & ((1 << bits) - 1)).astype(np.uint16)
+
+
+def _decode_raw(data: NDArray[np.uint8], record: ImageRecord) -> _Array:
+    """Native pixel data: little or big endian words, shifted down to bit 0. PS3.5 8.1.1."""
+    tags = record.tags
+    count = tags.rows * tags.columns
+    order = ">" if tags.transfer_syntax_uid == EXPLICIT_BIG_ENDIAN else "<"
+    kind = f"{order}u{tags.bits_allocated // 8}"
+    needed = count * (tags.bits_allocated // 8)
+    if len(data) < needed:
+        raise RejectError(
+            Reason.TRUNCATED, f"the pixel data has {len(data)} bytes, {needed} were expected"
+        )
+    words = data[:needed].view(kind).reshape(tags.rows, tags.columns).astype(np.uint16)
+    return words >> _unused_low_bits(record)
+
+
+def _decode_rle(data: NDArray[np.uint8], record: ImageRecord) -> _Array:
+    """Byte planes of PackBits, most significant first. PS3.5 Annex G."""
+    tags = record.tags
+    flat = imagecodecs.dicomrle_decode(data.tobytes(), f"<u{tags.bits_allocated // 8}")
+    words = np.frombuffer(flat, f"<u{tags.bits_allocated // 8}")
+    if len(words) < tags.rows * tags.columns:
+        raise RejectError(
+            Reason.TRUNCATED,
+            f"the RLE data holds {len(words)} values, {tags.rows * tags.columns} were expected",
+        )
+    image = words[: tags.rows * tags.columns].reshape(tags.rows, tags.columns)
+    return image.astype(np.uint16) >> _unused_low_bits(record)
+
+
+def _unused_low_bits(record: ImageRecord) -> int:
+    return record.tags.high_bit + 1 - record.tags.bits_stored
+
+
+def _decode_j2k(data: NDArray[np.uint8], _record: ImageRecord) -> _Array:
+    return np.asarray(imagecodecs.jpeg2k_decode(data, numthreads=1))  # OpenJPEG, strict; also HTJ2K
+
+
+def _decode_jpeg(data: NDArray[np.uint8], _record: ImageRecord) -> _Array:
+    return np.asarray(imagecodecs.jpeg8_decode(data))  # libjpeg-turbo 3, 2 ... 16 bits
+
+
+def _decode_jpegls(data: NDArray[np.uint8], _record: ImageRecord) -> _Array:
+    return np.asarray(imagecodecs.jpegls_decode(data))  # CharLS
+
+
+_DECODERS: Final[dict[StreamKind, Callable[[NDArray[np.uint8], ImageRecord], _Array]]] = {
+    "raw": _decode_raw,
+    "rle": _decode_rle,
+    "j2k": _decode_j2k,
+    "htj2k": _decode_j2k,
+    "jpeg_lossless": _decode_jpeg,
+    "jpeg_dct": _decode_jpeg,
+    "jpegls": _decode_jpegls,
+}

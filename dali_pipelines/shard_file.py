@@ -1,0 +1,124 @@
+"""One shard: prepared images and a table of rows, committed by one rename.
+
+A shard folder holds `images.safetensors` (tensor "images") or `images.npy`, (N, C, H, W), and
+`rows.parquet` with one row for each planned image, also those that gave none. Rows name an image
+by its `image_id` alone, so a shard may leave the house that its paths and patients stay in.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from dali_pipelines.atomic import sync
+from dali_pipelines.plan import EMPTY
+from dali_pipelines.records import Batch, ImageRecord, Roi
+from dali_pipelines.verdicts import Reject, Status
+
+Format = Literal["safetensors", "npy"]
+DType = Literal["uint8", "uint16", "float16", "float32"]
+INTEGER_MAX: Final = {"uint8": 255, "uint16": 65535}
+_NO_ROW: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ShardWriter:
+    """Writes shards of one kind. Integers hold display values over their full range."""
+
+    format: Format
+    dtype: DType
+    recipe_hash: str
+
+    def commit(
+        self,
+        folder: Path,
+        batches: Iterable[Batch],
+        records: Sequence[ImageRecord],
+        rejects: Mapping[str, Reject],
+    ) -> None:
+        """Write `folder` aside and rename it into place: it exists whole or not at all.
+
+        `rejects` is looked up by image_id after the last batch, so it may fill up meanwhile.
+        """
+        images, rows = [], []
+        for batch in batches:
+            valid = batch.valid.numpy()
+            images.append(self._as_stored(batch.images.numpy()[valid]))
+            rows += [
+                (int(index), roi if ok else None)
+                for index, ok, roi in zip(batch.indices, valid, batch.rois, strict=True)
+                if index != EMPTY
+            ]
+        aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        self._write_images(aside, np.concatenate(images))
+        table = [
+            _row(records[i], roi, rejects) | {"recipe_hash": self.recipe_hash} for i, roi in rows
+        ]
+        frame = pd.DataFrame(table)
+        frame["row"] = np.where(
+            frame["status"] == Status.OK, (frame["status"] == Status.OK).cumsum() - 1, _NO_ROW
+        )
+        frame.to_parquet(aside / "rows.parquet", index=False)
+        for file in aside.iterdir():
+            sync(file)
+        aside.rename(folder)
+        sync(folder.parent)
+
+    def _as_stored(self, images: NDArray[np.float32]) -> NDArray[Any]:
+        """Integers from display values 0 ... 1, floats as they are."""
+        if self.dtype in INTEGER_MAX:
+            return np.rint(images * INTEGER_MAX[self.dtype]).astype(self.dtype)
+        return images.astype(self.dtype)
+
+    def _write_images(self, folder: Path, images: NDArray[Any]) -> None:
+        if self.format == "npy":
+            np.save(folder / "images.npy", images)
+        else:
+            save_file(
+                {"images": images}, folder / "images.safetensors", {"recipe": self.recipe_hash}
+            )
+
+
+def read_images(folder: Path) -> NDArray[Any]:
+    """The images (N, C, H, W) of a committed shard; an .npy file is mapped, not read."""
+    if (folder / "images.npy").exists():
+        mapped: NDArray[Any] = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        return mapped
+    images: NDArray[Any] = load_file(folder / "images.safetensors")["images"]
+    return images
+
+
+def read_rows(folder: Path) -> pd.DataFrame:
+    """The rows of a committed shard, one for each planned image; `row` is -1 where none came."""
+    return pd.read_parquet(folder / "rows.parquet")
+
+
+def _row(
+    record: ImageRecord, roi: Roi | None, rejects: Mapping[str, Reject]
+) -> dict[str, str | int | bool]:
+    reject = rejects.get(record.image_id) if roi is None else None
+    box = roi or Roi(0, 0, 0, 0, found=False)
+    return {
+        "image_id": record.image_id,
+        "laterality": record.tags.laterality,
+        "view": record.tags.view,
+        "status": Status.OK if roi else Status.FAILED,
+        "stage": reject.stage if reject else "",
+        "code": reject.reason if reject else "",
+        "detail": reject.detail if reject else "",
+        "crop_x": box.left,
+        "crop_y": box.top,
+        "crop_w": box.width,
+        "crop_h": box.height,
+        "flipped": box.mirror,
+        "breast_found": box.found,
+    }

@@ -1,0 +1,155 @@
+"""Preprocess to disk: a plan of shards, each committed whole, resumed by running it again.
+
+OUT/spec.json       what the images are; another recipe or list of images is refused
+OUT/shard-00000/    images and rows (shard_file.py)
+OUT/index.parquet   the rows of all shards, written when the last one is there
+OUT/rejects.csv     a working file, the only one here that holds paths
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from dali_pipelines.atomic import replacing
+from dali_pipelines.errors import ConfigError
+from dali_pipelines.loader import Loader, LoaderSettings
+from dali_pipelines.plan import EMPTY, Blocks, sequential_blocks
+from dali_pipelines.recipe import Recipe
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.shard_file import INTEGER_MAX, DType, Format, ShardWriter, read_rows
+from dali_pipelines.verdicts import Reason, Reject, Status, write_rejects
+
+FORMAT_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSettings:
+    """`uint8` and `uint16` hold display values over their full range; floats are normalized."""
+
+    format: Format = "safetensors"
+    dtype: DType = "uint16"
+    images: int = 256
+    batch: int = 8
+
+    def __post_init__(self) -> None:
+        if self.images < 1 or self.batch < 1:
+            raise ValueError("a shard and a batch need at least one image")
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessResult:
+    """What lies in the folder now: images, rejects, shards; `written` of them by this run."""
+
+    images: int
+    rejects: tuple[Reject, ...]
+    shards: int
+    written: int
+
+
+def preprocess(
+    records: Sequence[ImageRecord],
+    recipe: Recipe,
+    out: Path,
+    settings: ShardSettings,
+    loader_settings: LoaderSettings | None = None,
+    progress: Callable[[int], None] = lambda _images: None,
+) -> PreprocessResult:
+    """Write those shards of `records` that `out` does not hold yet; `progress` gets images done.
+
+    Raises ConfigError where `out` holds other images: of another recipe, format or manifest.
+    """
+    if not records:
+        raise ConfigError("the manifest holds no image to prepare")
+    _claim(out, _spec(records, recipe, settings))
+    folders = [out / f"shard-{k:05d}" for k in range(-(-len(records) // settings.images))]
+    missing = [k for k, folder in enumerate(folders) if not folder.exists()]
+    writer = ShardWriter(settings.format, settings.dtype, recipe.hash)
+    with Loader(records, _stored_recipe(recipe, settings), loader_settings) as loader:
+        for k in range(len(folders)):
+            blocks = _shard_blocks(k, len(records), settings)
+            if k in missing:
+                writer.commit(folders[k], loader.run(blocks), records, loader.rejects_by_id)
+            progress(int((blocks != EMPTY).sum()))
+    index = _write_index(out, folders)
+    rejects = _rejects(index, records)
+    write_rejects(rejects, out / "rejects.csv")
+    return PreprocessResult(len(index) - len(rejects), rejects, len(folders), len(missing))
+
+
+def _shard_blocks(k: int, count: int, settings: ShardSettings) -> Blocks:
+    start = k * settings.images
+    blocks = sequential_blocks(min(settings.images, count - start), settings.batch)
+    return np.where(blocks == EMPTY, EMPTY, blocks + start)
+
+
+def _stored_recipe(recipe: Recipe, settings: ShardSettings) -> Recipe:
+    """Integer shards hold display values, so their recipe does not normalize."""
+    if settings.dtype not in INTEGER_MAX:
+        return recipe
+    return replace(recipe, resize=replace(recipe.resize, mean=0.0, std=1.0))
+
+
+def _spec(
+    records: Sequence[ImageRecord], recipe: Recipe, settings: ShardSettings
+) -> dict[str, Any]:
+    ids = hashlib.sha256("\n".join(record.image_id for record in records).encode())
+    return {
+        "format_version": FORMAT_VERSION,
+        "recipe_hash": recipe.hash,
+        "images": len(records),
+        "images_sha256": ids.hexdigest(),
+        "shards": {key: value for key, value in asdict(settings).items() if key != "batch"},
+        "recipe": recipe.to_dict(),
+    }
+
+
+def _claim(out: Path, spec: dict[str, Any]) -> None:
+    """Make `out` ours: write spec.json, or check that it is the same; drop what a crash left."""
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "spec.json"
+    text = json.dumps(spec, indent=2) + "\n"
+    if file.exists():
+        found = json.loads(file.read_text())
+        differing = sorted(key for key in spec if found.get(key) != spec[key])
+        if differing:
+            raise ConfigError(
+                f"{str(out)!r} holds other images ({', '.join(differing)} differ from what was "
+                "asked for now); choose an empty folder"
+            )
+    elif any(out.iterdir()):
+        raise ConfigError(f"{str(out)!r} is not empty and holds no shards; choose an empty folder")
+    with replacing(file) as aside:
+        aside.write_text(text)
+    for leftover in out.glob(".shard-*.tmp"):
+        shutil.rmtree(leftover)
+
+
+def _write_index(out: Path, folders: Sequence[Path]) -> pd.DataFrame:
+    parts = [read_rows(folder).assign(shard=folder.name) for folder in folders]
+    index = pd.concat(parts, ignore_index=True)
+    with replacing(out / "index.parquet") as aside:
+        index.to_parquet(aside, index=False)
+    return index
+
+
+def _rejects(index: pd.DataFrame, records: Sequence[ImageRecord]) -> tuple[Reject, ...]:
+    where = {record.image_id: record.location for record in records}
+    failed = index[index["status"] == Status.FAILED]
+    return tuple(
+        Reject(
+            path=where[row["image_id"]].path,
+            member=where[row["image_id"]].member,
+            image_id=row["image_id"],
+            stage=row["stage"],
+            reason=Reason(row["code"]),
+            detail=row["detail"],
+        )
+        for row in failed.to_dict("records")
+    )

@@ -1,0 +1,93 @@
+"""Each codec gives the stored values, or says why not; nothing in between."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dali_pipelines.cpu.decode import decode
+from dali_pipelines.records import Encoded
+from dali_pipelines.verdicts import Reason, RejectError
+
+CODECS = ["raw", "rle", "j2k", "htj2k", "jpegls", "jpeg_sv1", "jpeg_lossless"]
+
+
+@pytest.mark.parametrize("syntax", CODECS)
+@pytest.mark.parametrize("precision", [8, 10, 12, 14, 16])
+def test_values_are_exact(
+    syntax: str, precision: int, noise: Callable, encoded_of: Callable
+) -> None:
+    values = noise(precision)
+    pixels = decode(encoded_of(values, syntax, precision))
+    assert pixels.shift == 0
+    assert pixels.values.dtype == np.uint16
+    assert np.array_equal(pixels.values, values)
+
+
+@pytest.mark.parametrize("predictor", [2, 3, 4, 5, 6, 7])
+def test_every_predictor_is_exact(predictor: int, noise: Callable, encoded_of: Callable) -> None:
+    values = noise(12)
+    encoded = encoded_of(values, "jpeg_lossless", 12, predictor)
+    assert np.array_equal(decode(encoded).values, values)
+
+
+def cut(encoded: Encoded, share: float, ending: bytes = b"") -> Encoded:
+    kept = encoded.data[: int(len(encoded.data) * share)].tobytes().rstrip(b"\xff")
+    return Encoded(np.frombuffer(kept + ending, np.uint8), encoded.record)
+
+
+@pytest.mark.parametrize("syntax", CODECS)
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9, 0.99])
+def test_a_cut_codestream_never_gives_an_image(
+    syntax: str, share: float, noise: Callable, encoded_of: Callable
+) -> None:
+    whole = encoded_of(noise(12, (96, 80)), syntax, 12)
+    with pytest.raises(RejectError) as caught:
+        decode(cut(whole, share))
+    assert caught.value.reason in {Reason.TRUNCATED, Reason.CORRUPT}
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.999])
+def test_a_cut_lossless_jpeg_with_an_end_marker_does_not_pass(
+    share: float, noise: Callable, encoded_of: Callable
+) -> None:
+    whole = encoded_of(noise(12, (96, 80)), "jpeg_sv1", 12)
+    with pytest.raises(RejectError) as caught:
+        decode(cut(whole, share, b"\xff\xd9"))
+    assert caught.value.reason is Reason.TRUNCATED
+
+
+def test_another_size_than_announced_is_refused(noise: Callable, encoded_of: Callable) -> None:
+    encoded = encoded_of(noise(12), "j2k", 12)
+    record = replace(encoded.record, stream=replace(encoded.record.stream, height=38))
+    with pytest.raises(RejectError) as caught:
+        decode(Encoded(encoded.data, record))
+    assert caught.value.reason is Reason.GEOMETRY
+
+
+def test_native_words_lose_what_lies_outside_bits_stored(encoded_of: Callable) -> None:
+    stored = np.array([[0x0123, 0x0FFF], [0x0000, 0x0456]], dtype=np.uint16)
+    encoded = encoded_of(stored, "raw", 12)
+    overlay = (encoded.data.view("<u2") | np.uint16(0x8000)).view(np.uint8)
+    assert np.array_equal(decode(Encoded(overlay, encoded.record)).values, stored)
+    shifted = (encoded.data.view("<u2") << np.uint16(4)).view(np.uint8)
+    record = replace(encoded.record, tags=replace(encoded.record.tags, high_bit=15))
+    assert np.array_equal(decode(Encoded(shifted, record)).values, stored)
+
+
+def test_big_endian_words_are_swapped(encoded_of: Callable) -> None:
+    stored = np.array([[0x0123, 0x0456]], dtype=np.uint16)
+    encoded = encoded_of(stored, "raw", 12)
+    tags = replace(encoded.record.tags, transfer_syntax_uid="1.2.840.10008.1.2.2")
+    swapped = stored.astype(">u2").view(np.uint8).ravel()
+    assert np.array_equal(
+        decode(Encoded(swapped, replace(encoded.record, tags=tags))).values, stored
+    )
+
+
+def test_signed_values_are_patterns_of_the_table_width(encoded_of: Callable) -> None:
+    signed = np.array([[-1, -2048], [2047, 5]], dtype=np.int16)
+    encoded = encoded_of(signed.view(np.uint16) & np.uint16(0xFFF), "raw", 12)
+    words = signed.view(np.uint8).ravel()
+    assert decode(Encoded(words, encoded.record)).values.tolist() == [[0xFFF, 0x800], [0x7FF, 5]]

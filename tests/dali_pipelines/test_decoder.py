@@ -1,0 +1,96 @@
+"""A batch of everything: each codestream to its decoder, each failure on its own."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from dali_pipelines import routing
+from dali_pipelines.decoder import DALI_BATCH, Decoder
+from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.verdicts import Reason, RejectError
+
+SYNTAXES = ["j2k", "htj2k", "jpegls", "jpeg_sv1", "rle", "raw"]
+
+
+@pytest.fixture
+def decoder() -> Iterator[Decoder]:
+    with ThreadPoolExecutor(2) as pool:
+        decoder = Decoder(threads=2, pool=pool)
+        yield decoder
+        decoder.close()
+
+
+def test_a_mixed_batch_comes_back_in_order(
+    decoder: Decoder, noise: Callable, encoded_of: Callable
+) -> None:
+    images = [noise(12, (20 + k, 30 - k), seed=k) for k in range(len(SYNTAXES))]
+    batch = [encoded_of(image, name, 12) for image, name in zip(images, SYNTAXES, strict=True)]
+    early = RejectError(Reason.CHANGED, "the file is another one now")
+    decoded = decoder.decode([None, *batch, early])
+    assert decoded[0] is None
+    assert decoded[-1] is early
+    for image, pixels in zip(images, decoded[1:-1], strict=True):
+        assert isinstance(pixels, Pixels)
+        assert np.array_equal(pixels.values, image)
+    assert decoder.counts == {
+        "dali j2k": 1,
+        "dali htj2k": 1,
+        "imagecodecs jpegls": 1,
+        "imagecodecs jpeg_lossless": 1,
+        "imagecodecs rle": 1,
+        "numpy raw": 1,
+    }
+
+
+def test_one_bad_codestream_costs_one_sample_of_a_dali_batch(
+    decoder: Decoder, noise: Callable, encoded_of: Callable
+) -> None:
+    images = [noise(12, (24, 20 + k), seed=k) for k in range(3)]
+    batch = [encoded_of(image, "j2k", 12) for image in images]
+    batch[1] = Encoded(batch[1].data[: len(batch[1].data) // 2], batch[1].record)
+    for _ in range(2):  # the pipeline goes on after a failure
+        first, bad, last = decoder.decode(batch)
+        assert isinstance(bad, RejectError)
+        assert bad.reason is Reason.CORRUPT
+        assert np.array_equal(first.values, images[0])
+        assert np.array_equal(last.values, images[2])
+    assert decoder.counts["batches decoded again one by one"] == 2
+
+
+def test_more_codestreams_than_dali_takes_at_once(
+    decoder: Decoder, noise: Callable, encoded_of: Callable
+) -> None:
+    images = [noise(12, (9, 8), seed=k) for k in range(DALI_BATCH + 1)]
+    decoded = decoder.decode([encoded_of(image, "j2k", 12) for image in images])
+    assert all(np.array_equal(p.values, v) for p, v in zip(decoded, images, strict=True))
+
+
+def test_without_dali_imagecodecs_gives_the_same(
+    decoder: Decoder, noise: Callable, encoded_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "has_dali", lambda: False)
+    values = noise(12)
+    (pixels,) = decoder.decode([encoded_of(values, "j2k", 12)])
+    assert np.array_equal(pixels.values, values)
+    assert decoder.counts == {"imagecodecs j2k": 1}
+
+
+@pytest.mark.parametrize("precision", [9, 10, 12, 14, 16])
+def test_dali_gives_stored_values_at_every_precision_it_is_given(
+    precision: int, decoder: Decoder, noise: Callable, encoded_of: Callable
+) -> None:
+    values = noise(precision)
+    (pixels,) = decoder.decode([encoded_of(values, "j2k", precision)])
+    assert np.array_equal(pixels.values, values)
+    assert decoder.counts == {"dali j2k": 1}
+
+
+def test_eight_bits_are_not_given_to_dali(
+    decoder: Decoder, noise: Callable, encoded_of: Callable
+) -> None:
+    values = noise(8)
+    (pixels,) = decoder.decode([encoded_of(values, "j2k", 8)])
+    assert np.array_equal(pixels.values, values)  # DALI would give value x 257
+    assert decoder.counts == {"imagecodecs j2k": 1}

@@ -1,0 +1,57 @@
+"""Recipes: found by name, hashed by what changes a pixel."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dali_pipelines.errors import ConfigError
+from dali_pipelines.recipe import Recipe, load_recipe, recipe_from_dict, recipe_names
+
+
+def test_the_recipes_of_the_package_load_and_differ() -> None:
+    assert recipe_names() == ["default-1536", "demo"]
+    assert load_recipe("default-1536").size == (1536, 768)
+    assert load_recipe("demo").size == (256, 208)
+    assert len({load_recipe(name).hash for name in recipe_names()}) == 2
+
+
+def test_the_hash_covers_every_setting_but_the_name() -> None:
+    recipe = load_recipe("demo")
+    assert replace(recipe, name="other").hash == recipe.hash
+    changes = ["roi.margin=0.1", "voi.pick=widest", "resize.size=[9, 9]", "roi.mirror=none"]
+    assert len({load_recipe("demo", [change]).hash for change in changes} | {recipe.hash}) == 5
+
+
+def test_the_hash_of_the_defaults_is_what_it_was() -> None:
+    """A change here makes every shard and checkpoint of before unusable: raise it knowingly."""
+    assert len(Recipe("any").hash) == 12
+    assert Recipe("any").hash == load_recipe("default-1536").hash
+
+
+def test_a_stored_recipe_is_the_same_recipe() -> None:
+    recipe = load_recipe("demo", ["resize.channels=3"])
+    assert recipe_from_dict(recipe.to_dict()) == recipe
+
+
+def test_a_recipe_may_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("resize: {size: [64, 32], fit: stretch}\n")
+    recipe = load_recipe(str(tmp_path / "mine.yaml"))
+    assert (recipe.name, recipe.size, recipe.resize.fit) == ("mine", (64, 32), "stretch")
+
+
+@pytest.mark.parametrize(
+    ("name", "sets", "message"),
+    [
+        ("demmo", [], "no recipe 'demmo'. Did you mean 'demo'?"),
+        ("nowhere.yaml", [], "no file 'nowhere.yaml'"),
+        ("demo", ["roi.margn=1"], "Did you mean 'margin'?"),
+        ("demo", ["resize.size=[0, 4]"], "1 ... 16384"),
+        ("demo", ["resize.std=0"], "above 0"),
+        ("demo", ["roi.threshold=2"], "roi.threshold must lie in (0, 1)"),
+    ],
+)
+def test_a_wrong_recipe_is_one_sentence(name: str, sets: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(name, sets)
+    assert message in str(caught.value)
