@@ -1,5 +1,6 @@
 """Stored values to display values on the CPU: one gather; the twin of `gpu/window.py`."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -12,12 +13,18 @@ from dali_pipelines.records import Pixels
 _BLOCK_ROWS: Final = 16
 
 
-def window(pixels: Pixels, table: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Display values (H, W) uint16, contiguous: `table[values >> shift]`.
+def window(
+    pixels: Sequence[Pixels], tables: Sequence[NDArray[np.uint16]]
+) -> list[NDArray[np.uint16]]:
+    """For each image its display values (H, W) uint16, contiguous: `table[values >> shift]`.
 
-    `table` is that of `grayscale.display_table`, of 2**bits entries. Bits above those are
+    A table is that of `grayscale.display_table`, of 2**bits entries. Bits above those are
     undefined in a DICOM cell (PS3.5 8.1.1: overlays lived there) and are left out.
     """
+    return [_gather(image, table) for image, table in zip(pixels, tables, strict=True)]
+
+
+def _gather(pixels: Pixels, table: NDArray[np.uint16]) -> NDArray[np.uint16]:
     assert len(table) & (len(table) - 1) == 0, "a table has one entry for each bit pattern"
     # Repeated along and across, the table holds the answer for each of the 65,536 cells, so that
     # no index needs a shift, a mask or a check: "wrap" is merely the fastest mode.

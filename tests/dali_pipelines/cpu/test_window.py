@@ -1,0 +1,87 @@
+"""Gather of display values: shift, undefined high bits, shapes and layouts."""
+
+import numpy as np
+import pytest
+
+from dali_pipelines.cpu.window import window as window_images
+from dali_pipelines.grayscale import Voi, display_table
+from dali_pipelines.records import Grayscale, Pixels, Window
+
+
+def window(pixels, table):
+    (display,) = window_images([pixels], [table])
+    return display
+
+
+def random_table(bits):
+    return np.random.default_rng(bits).integers(0, 65536, 2**bits).astype(np.uint16)
+
+
+def expected(values, shift, table):
+    return [[int(table[(int(v) >> shift) % len(table)]) for v in row] for row in values]
+
+
+@pytest.mark.parametrize("bits", [1, 8, 12, 16])
+@pytest.mark.parametrize("shape", [(1, 1), (16, 5), (37, 19)])
+def test_every_pixel_is_looked_up(bits, shape):
+    values = np.random.default_rng(1).integers(0, 2**bits, shape).astype(np.uint16)
+    table = random_table(bits)
+    display = window(Pixels(values), table)
+    assert display.dtype == np.uint16
+    assert display.flags.c_contiguous
+    assert display.tolist() == expected(values, 0, table)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 15])
+def test_values_spread_over_16_bits_give_the_same_picture(bits):
+    stored = np.random.default_rng(2).integers(0, 2**bits, (20, 30)).astype(np.uint16)
+    # As the GPU decoder spreads: the pattern moves to the top and its own top bits fill the rest.
+    spread = np.rint(stored.astype(float) * 65535 / (2**bits - 1)).astype(np.uint16)
+    table = random_table(bits)
+    np.testing.assert_array_equal(
+        window(Pixels(spread, shift=16 - bits), table), window(Pixels(stored), table)
+    )
+
+
+def test_bits_above_the_pattern_do_not_count():
+    values = np.array([[0x0ABC, 0xFABC, 0x8ABC], [0x0FFF, 0xFFFF, 0x1000]], np.uint16)
+    table = random_table(12)
+    top, zero = table[0xFFF], table[0]
+    assert window(Pixels(values), table).tolist() == [[table[0xABC]] * 3, [top, top, zero]]
+
+
+def test_bits_above_and_below_the_pattern_do_not_count():
+    values = np.array([[0xA5C3, 0x05CF]], np.uint16)
+    table = random_table(8)
+    assert window(Pixels(values, shift=4), table).tolist() == [[table[0x5C], table[0x5C]]]
+
+
+def test_input_may_be_a_read_only_view_and_stays_as_it_is():
+    values = np.arange(40 * 30, dtype=np.uint16).reshape(40, 30)
+    view = values[::-2, ::3].T
+    view.setflags(write=False)
+    table = random_table(16)
+    display = window(Pixels(view), table)
+    assert display.flags.c_contiguous
+    assert display.tolist() == expected(view, 0, table)
+    np.testing.assert_array_equal(values.ravel(), np.arange(1200))
+
+
+def test_table_of_a_header_turns_signed_patterns_into_display_values():
+    grayscale = Grayscale(bits=12, bits_stored=12, signed=True, windows=(Window(0.5, 4001),))
+    stored = np.array([[-2048, -2000, 0, 1000, 2000, 2047]])
+    cells = stored.astype(np.int16).view(np.uint16)  # sign-extended, as in a 16-bit cell
+    display = window(Pixels(cells), display_table(grayscale, Voi()))
+    assert display.tolist() == [[0, 0, 32768, 49151, 65535, 65535]]
+
+
+def test_table_of_odd_length_is_a_mistake_of_ours():
+    with pytest.raises(AssertionError):
+        window(Pixels(np.zeros((2, 2), np.uint16)), np.zeros(1000, np.uint16))
+
+
+def test_each_image_goes_through_its_own_table():
+    values = np.array([[0, 1]], np.uint16)
+    tables = [np.array([5, 6], np.uint16), np.array([7, 8, 9, 10], np.uint16)]
+    first, second = window_images([Pixels(values), Pixels(values)], tables)
+    assert (first.tolist(), second.tolist()) == ([[5, 6]], [[7, 8]])
