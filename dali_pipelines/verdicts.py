@@ -124,6 +124,8 @@ class Reject:
 
 REJECT_COLUMNS: Final = ("path", "member", "image_id", "stage", "status", "code", "detail")
 
+_FORMULA_STARTS: Final = frozenset("=+-@\t")
+
 
 def write_rejects(rejects: Iterable[Reject], path: Path) -> int:
     """Write rejects.csv (mode 0600, replaced in one step) sorted by input; return the row count."""
@@ -140,7 +142,27 @@ def write_rejects(rejects: Iterable[Reject], path: Path) -> int:
     return len(rows)
 
 
+def read_rejects(path: Path) -> list[Reject]:
+    """The rows of a rejects.csv as `write_rejects` wrote them."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Reject(
+                path=_plain_cell(row["path"]),
+                member=_plain_cell(row["member"]),
+                image_id=row["image_id"],
+                stage=row["stage"],
+                reason=Reason(row["code"]),
+                detail=_plain_cell(row["detail"]),
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
 def _safe_cell(text: str) -> str:
     """Text with line breaks escaped, and quoted where a spreadsheet would read a formula."""
     flat = text.replace("\r", "\\r").replace("\n", "\\n")
-    return f"'{flat}" if flat[:1] in {"=", "+", "-", "@", "\t"} else flat
+    return f"'{flat}" if flat[:1] in _FORMULA_STARTS else flat
+
+
+def _plain_cell(cell: str) -> str:
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA_STARTS else cell

@@ -1,9 +1,14 @@
 """What every test may use: the real files beside the checkout, and a quiet process."""
 
+import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from dali_pipelines.records import Grayscale, ImageRecord, ImageTags, Location, StreamInfo
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,3 +23,35 @@ def shared_data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def record_of() -> Callable[..., ImageRecord]:
+    """record_of(patient_id="7", path="/a.dcm", height=9, ...) -> an ImageRecord with these fields.
+
+    A field is set wherever a part of the record has one of that name.
+    """
+    text = [f.name for f in dataclasses.fields(ImageTags) if f.type is str]
+    rest: dict[str, Any] = {"view_modifiers": (), "implant": None, "age_years": None}
+    numbers = {"rows": 4, "columns": 3, "bits_allocated": 16, "bits_stored": 12, "high_bit": 11}
+    tags = ImageTags(**dict.fromkeys(text, ""), **rest, **numbers, signed=False, spacing_mm=None)
+    location = Location("/data/a.dcm", "", "range", ((100, 50),), 150, 1_700_000_000_000_000_000)
+    plain = ImageRecord(
+        "0" * 32, tags, location, StreamInfo("j2k", 4, 3, 1, 12, signed=False), Grayscale(12, 12)
+    )
+
+    def make(**changes: Any) -> ImageRecord:
+        def changed(part: Any) -> Any:
+            names = {f.name for f in dataclasses.fields(part)} & changes.keys()
+            return dataclasses.replace(part, **{name: changes[name] for name in names})
+
+        return changed(
+            dataclasses.replace(
+                plain,
+                tags=changed(plain.tags),
+                location=changed(plain.location),
+                stream=changed(plain.stream),
+            )
+        )
+
+    return make

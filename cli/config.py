@@ -1,0 +1,104 @@
+"""`mammo config`: what a run would use and where each value comes from; which recipes there are."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+DEFAULT_RECIPE = "default-1536"
+
+
+@click.group()
+def command() -> None:
+    """Show the resolved settings, or list the recipes."""
+
+
+@command.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML file of training settings.",
+)
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
+@click.option(
+    "--recipe", default=DEFAULT_RECIPE, metavar="NAME|FILE", help="How to prepare images."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def show(config: Path | None, sets: tuple[str, ...], recipe: str, as_json: bool) -> None:
+    """Print the resolved settings of a training run and of its recipe, with their origins.
+
+    Each of the two YAML documents can be saved and given to --config or --recipe again. A KEY of
+    the recipe (voi, roi, resize) changes the recipe, any other the training settings.
+    """
+    from dali_pipelines.recipe import Recipe, recipe_layers
+    from dali_pipelines.settings import Layer, build, parse_sets, read_yaml, to_dict
+    from trainer.settings import TrainSettings
+
+    of_recipe = [pair for pair in sets if pair.split("=")[0].split(".")[0].strip() in _keys(Recipe)]
+    of_train = [pair for pair in sets if pair not in of_recipe]
+    layers: list[Layer] = [(str(config), read_yaml(config))] if config else []
+    layers += [("--set", parse_sets(of_train))] if of_train else []
+    train, train_origins = build(TrainSettings, layers)
+    prepared, recipe_origins = build(Recipe, recipe_layers(recipe, of_recipe))
+    documents = {
+        "train": {"settings": to_dict(train), "origins": train_origins},
+        "recipe": {
+            "hash": prepared.hash,
+            "settings": prepared.to_dict(),
+            "origins": recipe_origins,
+        },
+    }
+    if as_json:
+        click.echo(json.dumps(documents, indent=2))
+        return
+    click.echo("# training settings")
+    click.echo("\n".join(_aligned(to_dict(train), train_origins)))
+    click.echo(f"---\n# recipe, hash {prepared.hash}")
+    click.echo("\n".join(_aligned(prepared.to_dict(), recipe_origins)))
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def recipes(as_json: bool) -> None:
+    """List the recipes that come with the package: name, hash and size."""
+    from dali_pipelines.recipe import load_recipe, recipe_names
+
+    loaded = [load_recipe(name) for name in recipe_names()]
+    if as_json:
+        rows = [{"name": r.name, "hash": r.hash, "size": list(r.size)} for r in loaded]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for r in loaded:
+        click.echo(f"{r.name:<24} {r.hash}  {r.size[0]} x {r.size[1]}")
+
+
+def _keys(cls: type) -> set[str]:
+    import dataclasses
+
+    return {field.name for field in dataclasses.fields(cls)}
+
+
+def _aligned(settings: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:
+    """YAML lines, each value with its origin as a comment in one column."""
+    rows = list(_rows(settings, origins, ()))
+    width = max(len(text) for text, origin in rows if origin)
+    return [f"{text:<{width}}  # {origin}" if origin else text for text, origin in rows]
+
+
+def _rows(
+    settings: Mapping[str, Any], origins: Mapping[str, str], path: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """(line of YAML, origin), the origin "" for the head of a section."""
+    import yaml
+
+    indent = "  " * len(path)
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{key}:", ""
+            yield from _rows(value, origins, (*path, key))
+        else:
+            text = yaml.safe_dump(value, default_flow_style=True, width=1000)
+            plain = text.removesuffix("...\n").strip()
+            yield f"{indent}{key}: {plain}", origins[".".join((*path, key))]

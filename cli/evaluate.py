@@ -1,0 +1,95 @@
+"""`mammo evaluate`: scores and labels to figures on images, breasts and patients."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from dali_pipelines.errors import DatasetError, GateError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVELS: Final = ("image", "breast", "patient")
+
+
+@click.command()
+@click.argument("predictions", type=click.Path(path_type=Path))
+@click.option(
+    "--labels", type=click.Path(path_type=Path), metavar="MANIFEST",
+    help="A manifest with labels, where the predictions have none.",
+)  # fmt: skip
+@click.option(
+    "--min-auroc", type=click.FloatRange(0, 1), help="Leave with 5 if the AUROC is below this."
+)
+@click.option(
+    "--level", type=click.Choice(LEVELS), default="breast", help="What --min-auroc judges."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    *, predictions: Path, labels: Path | None, min_auroc: float | None, level: str, as_json: bool
+) -> None:
+    r"""Print AUROC, pF1, sensitivity and more of a predictions file, by level.
+
+    \b
+    mammo evaluate predictions.csv
+
+    A breast's score is the mean of its images, a patient's the greatest of the breasts. A figure
+    that one class alone cannot define is shown as "-", and null in JSON.
+    """
+    from trainer.metrics import evaluate_scores
+    from trainer.predictions import read_predictions
+
+    scores = read_predictions(predictions)
+    if labels is not None:
+        scores = scores.assign(cancer=_labels_of(scores, labels))
+    figures = evaluate_scores(scores)
+    click.echo(json.dumps(figures, indent=2) if as_json else _table(figures))
+    _require_auroc(figures, level, min_auroc)
+
+
+def _labels_of(scores: "pd.DataFrame", manifest: Path) -> "pd.Series":
+    """The label of each image, found by its keyed id, or by its UID where ids are raw."""
+    from dali_pipelines.manifest import read_manifest
+
+    frame = read_manifest(manifest)
+    if "cancer" not in frame.columns:
+        raise DatasetError(
+            f"the manifest {str(manifest)!r} has no labels (column 'cancer'); scan with --labels"
+        )
+    for name in ("image_id", "sop_instance_uid"):
+        known = frame.drop_duplicates(name).set_index(name)["cancer"]
+        if scores["image_id"].isin(known.index).all():
+            return scores["image_id"].map(known)
+    found = int(scores["image_id"].isin(frame["image_id"]).sum())
+    raise DatasetError(
+        f"{len(scores) - found} of {len(scores)} predicted images are not in the manifest "
+        f"{str(manifest)!r}; name the one they were predicted from"
+    )
+
+
+def _require_auroc(
+    figures: Mapping[str, float | int | None], level: str, wanted: float | None
+) -> None:
+    found = figures[f"{level}/auroc"]
+    if wanted is not None and (found is None or found < wanted):
+        shown = "undefined" if found is None else f"{found:.4f}"
+        raise GateError(f"the {level} AUROC is {shown}, below --min-auroc {wanted}")
+
+
+def _table(figures: Mapping[str, float | int | None]) -> str:
+    """One line a figure, one column a level."""
+    names = [name.partition("/")[2] for name in figures if name.startswith("image/")]
+    lines = [f"{'':16}" + "".join(f"{level:>10}" for level in LEVELS)]
+    for name in names:
+        cells = (_cell(figures[f"{level}/{name}"]) for level in LEVELS)
+        lines.append(f"{name:16}" + "".join(f"{cell:>10}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _cell(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

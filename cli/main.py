@@ -1,0 +1,193 @@
+"""The `mammo` command: the table of commands, and how each ending becomes an exit code.
+
+A command's module is imported when that command is run or asked for help, never before, so that
+`mammo --help` stays quick. Each module exposes a `click.Command` named `command`.
+"""
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final, NoReturn
+
+import click
+from click.shell_completion import shell_complete
+
+from cli.logs import start_logging
+from dali_pipelines.errors import DeviceError, MammoError
+
+COMMANDS: Final[dict[str, str]] = {  # each in cli/<name>.py, whose docstring begins with the same
+    "scan": "Find the images in folders, files and zip archives, and write a manifest.",
+    "split": "Assign each patient to a fold, and prove that no fold knows another.",
+    "preprocess": "Prepare every image of a manifest and keep the results as shards.",
+    "demo": "Run the whole chain on synthetic exams.",
+    "doctor": "Show what works on this machine.",
+    "config": "Show the resolved settings, or list the recipes.",
+    "completion": "Print the completion script of a shell.",
+}
+
+EXIT_CODES: Final = """\b
+Exit codes:
+  0        success; rejected inputs stayed within --max-rejects
+  1        a bug
+  2        usage or settings
+  3        data: too many rejects, labels, patients in two folds
+  4        a device or library is missing
+  5        a checkpoint or a required result
+  75       pre-empted after saving a checkpoint: run again to go on
+  130 143  interrupted or terminated; 141 the reader of stdout went away"""
+
+DEBUG_HINT: Final = "run again with MAMMO_DEBUG=1 for the traceback"
+BUG, USAGE, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 130, 141, 143
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands from COMMANDS and imports one when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names, in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        r"""The command of that name, imported now; None if there is none.
+
+        Its docstring is raw and marks a paragraph to be left as it is by a line `\b`; click wants
+        the control character there.
+        """
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"cli.{cmd_name}").command
+        command.help = (command.help or "").replace("\\b\n", "\b\n")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with the nearest known name in the message."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            from dali_pipelines.settings import closest
+
+            ctx.fail(f"No such command {name!r}.{closest(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the table without importing a command."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def version() -> str:
+    """The installed version, "uninstalled" where the packages run from a bare checkout."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("mammostream")
+    except metadata.PackageNotFoundError:
+        return "uninstalled"
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"mammo {version()}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=EXIT_CODES,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "show_default": True,
+        "max_content_width": 100,
+    },
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+    show_default=False,
+)
+@click.option("-v", "--verbose", count=True, show_default=False, help="Also log details.")
+@click.option("-q", "--quiet", count=True, show_default=False, help="Log warnings only.")
+def mammo(verbose: int, quiet: int) -> None:
+    """Screening-mammography DICOM in, scores out, and no image file in between.
+
+    Results go to stdout, logs and progress to stderr.
+    """
+    start_logging(verbose - quiet)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave the process with its exit code."""
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = _run(args)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    sys.exit(code)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Unwind, so that files are put away, and leave with 143."""
+    raise SystemExit(TERMINATED)
+
+
+def _run(args: Sequence[str] | None) -> int:
+    """The exit code of one call; what went wrong has been said on stderr."""
+    try:
+        if instruction := os.environ.get("_MAMMO_COMPLETE"):  # the shell asks, see `completion`
+            return shell_complete(mammo, {}, "mammo", "_MAMMO_COMPLETE", instruction)
+        with mammo.make_context("mammo", list(sys.argv[1:] if args is None else args)) as context:
+            mammo.invoke(context)
+        sys.stdout.flush()  # a closed pipe shows here at the latest
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost boundary
+        return _explain(error)
+    return 0
+
+
+def _explain(error: BaseException) -> int:
+    """Say in one line what ended the call, and give its exit code."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return USAGE
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        _discard_stdout()
+        return PIPE_CLOSED
+    if os.environ.get("MAMMO_DEBUG", "") not in {"", "0"}:
+        traceback.print_exception(error)
+    if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name or "cli"):
+        error = DeviceError(f"this needs the package {error.name!r}, which is not installed")
+    if isinstance(error, MammoError):
+        click.echo("error: " + str(error).replace("\n", "\n       "), err=True)
+        return error.exit_code
+    click.echo(f"internal error: {_harmless_name(error)}; {DEBUG_HINT}", err=True)
+    return BUG
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] in {"dali_pipelines", "trainer", "benchmarks", "configs", "cli"}
+
+
+def _harmless_name(error: BaseException) -> str:
+    """The class, and the system's own word for it: other text may hold patient data."""
+    known = isinstance(error, OSError) and error.errno
+    return type(error).__name__ + (f" ({os.strerror(known)})" if known else "")
+
+
+def _discard_stdout() -> None:
+    """Let the interpreter flush into nothing at exit, where the pipe would break once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,72 @@
+"""`mammo preprocess`: a manifest to shards of prepared images."""
+
+import json
+from pathlib import Path
+
+import click
+
+from dali_pipelines.limits import DEFAULT_LIMIT, parse_share, require_few_rejects
+
+
+@click.command()
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--recipe", default="default-1536", help="A recipe's name, or a .yaml file.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
+@click.option(
+    "--format", "file_format", type=click.Choice(["safetensors", "npy"]), default="safetensors"
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["uint8", "uint16", "float16", "float32"]),
+    default="uint16",
+    help="Integers hold display values, floats are normalized.",
+)
+@click.option("--shard-size", type=click.IntRange(min=1), default=256, help="Images in a shard.")
+@click.option("-j", "--workers", type=click.IntRange(min=0), default=0, show_default="one a core")
+@click.option("--max-rejects", metavar="P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    *,
+    manifest: Path,
+    out: Path,
+    recipe: str,
+    sets: tuple[str, ...],
+    file_format: str,
+    dtype: str,
+    shard_size: int,
+    workers: int,
+    max_rejects: str,
+    as_json: bool,
+) -> None:
+    r"""Prepare every image of a manifest and keep the results as shards.
+
+    \b
+    mammo preprocess train.parquet shards --recipe default-1536
+
+    A shard is there whole or not at all; run the same command again to make what is missing.
+    """
+    from cli.progress import progress
+    from dali_pipelines.loader import LoaderSettings
+    from dali_pipelines.manifest import read_manifest, to_records
+    from dali_pipelines.recipe import load_recipe
+    from dali_pipelines.settings import build
+    from dali_pipelines.shards import ShardSettings, preprocess
+
+    limit = parse_share(max_rejects)
+    wanted = {"format": file_format, "dtype": dtype, "images": shard_size}
+    settings = build(ShardSettings, [("options", wanted)])[0]
+    prepared_by = load_recipe(recipe, sets)
+    records = to_records(read_manifest(manifest))
+    with progress(len(records), "preprocess") as bar:
+        result = preprocess(
+            records, prepared_by, out, settings, LoaderSettings(threads=workers), bar.update
+        )
+    click.echo(
+        f"{result.images:,} images of recipe {prepared_by.name} {prepared_by.hash} in "
+        f"{result.shards:,} shards, {result.written:,} of them new; {len(result.rejects):,} rejected",
+        err=True,
+    )
+    facts = {"out": str(out), "images": result.images, "rejects": len(result.rejects)}
+    click.echo(json.dumps({**facts, "shards": result.shards}) if as_json else str(out))
+    require_few_rejects(len(result.rejects), len(records), limit)

@@ -1,0 +1,111 @@
+"""`mammo scan`: files and folders to a manifest, and a row of rejects.csv for all else."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from dali_pipelines.errors import RejectsError
+from dali_pipelines.limits import parse_share
+
+
+@click.command()
+@click.argument(
+    "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SRC..."
+)
+@click.option(
+    "-O",
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The manifest to write; rejects.csv comes beside it.",
+)
+@click.option(
+    "--labels",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A table of labels to join.",
+)
+@click.option(
+    "--adapter",
+    type=click.Choice(["csv", "rsna", "spr"]),
+    default="csv",
+    help="The layout of the labels.",
+)
+@click.option("--label-column", help="The column of the label, where it is not the usual one.")
+@click.option("--no-hash", is_flag=True, help="Skip the SHA-256 of each codestream.")
+@click.option(
+    "--accept-processing", is_flag=True, help="Take images FOR PROCESSING too, which are skipped."
+)
+@click.option(
+    "-j",
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="one a core",
+    help="Processes that read headers.",
+)
+@click.option(
+    "--max-rejects",
+    metavar="N|P%",
+    show_default="no limit",
+    help="Leave with 3 if rejects.csv has more rows than N, or than P percent of the inputs.",
+)
+@click.option(
+    "--id-key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    show_default="beside the manifest, suffix .key",
+    help="The key of the image ids; made if there is none.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    *,
+    sources: tuple[Path, ...],
+    out: Path,
+    labels: Path | None,
+    adapter: str,
+    label_column: str | None,
+    no_hash: bool,
+    accept_processing: bool,
+    workers: int,
+    max_rejects: str | None,
+    id_key: Path | None,
+    as_json: bool,
+) -> None:
+    r"""Find the images in folders, files and zip archives, and write a manifest.
+
+    \b
+    mammo scan train_images -O train.parquet --labels train.csv --adapter rsna
+
+    Each input ends as an image or as a row of rejects.csv that says why not; one that cannot be
+    read never ends the scan. Links to folders are not followed.
+    """
+    from cli.progress import progress
+    from dali_pipelines.catalog import CatalogSettings, plan_catalog, write_catalog
+    from dali_pipelines.dicom import ReadOptions
+    from dali_pipelines.scan import ScanOptions
+
+    most = _parse_limit(max_rejects)
+    read = ReadOptions(hash=not no_hash, accept_processing=accept_processing)
+    options = ScanOptions(read, workers)
+    settings = CatalogSettings(out, id_key, labels, adapter, label_column, options)
+    plan = plan_catalog(sources, settings)
+    with progress(len(plan.inputs), "scan", "files") as bar:
+        catalog = write_catalog(plan, lambda done, counts: bar.update(done, **counts))
+    click.echo(catalog.text(), err=True)
+    click.echo(json.dumps(catalog.to_dict()) if as_json else str(out))
+    if catalog.rejected > most(catalog.inputs):
+        raise RejectsError(
+            f"{catalog.rejected:,} of {catalog.inputs:,} inputs were rejected, more than "
+            f"--max-rejects {max_rejects} allows; {str(settings.rejects)!r} says why"
+        )
+
+
+def _parse_limit(text: str | None) -> Callable[[int], float]:
+    """From the number of inputs to the most rows that rejects.csv may have."""
+    if text is None:
+        return lambda inputs: inputs
+    if text.isdecimal():
+        return lambda _inputs: int(text)
+    share = parse_share(text)
+    return lambda inputs: share * inputs

@@ -1,0 +1,114 @@
+"""`mammo train`: a manifest with labels and folds to checkpoints."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from dali_pipelines.limits import DEFAULT_LIMIT, parse_share
+
+if TYPE_CHECKING:
+    from dali_pipelines.recipe import Recipe
+    from trainer.settings import TrainSettings
+
+PREEMPTED: Final = 75
+# option -> the setting it is short for
+_SHORT_FOR: Final = {
+    "fold": "fold",
+    "epochs": "epochs",
+    "seed": "seed",
+    "model": "model.name",
+    "batch": "data.batch",
+    "lr": "optim.lr",
+}
+
+
+@click.command()
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option(
+    "-O", "--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="RUN",
+    help="The run directory.",
+)  # fmt: skip
+@click.option("--config", type=click.Path(path_type=Path), help="A YAML file of settings.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a setting, or the recipe."
+)
+@click.option("--recipe", default="default-1536", help="A recipe's name, or a .yaml file.")
+@click.option("--fold", type=int, help="The fold to hold out for validation.")
+@click.option("--model", help="A timm architecture.")
+@click.option("--epochs", type=int, help="Passes over the negatives.")
+@click.option("--batch", type=int, help="Images in a batch of one rank.")
+@click.option("--lr", type=float, help="The highest learning rate.")
+@click.option("--seed", type=int, help="Another seed, another run.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto")
+@click.option(
+    "--resume", type=click.Choice(["auto", "no"]), default="auto",
+    help="Go on with what RUN holds, or start over and replace it.",
+)  # fmt: skip
+@click.option("--max-rejects", metavar="P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    manifest: Path,
+    out: Path,
+    config: Path | None,
+    sets: tuple[str, ...],
+    recipe: str,
+    device: Any,
+    resume: Any,
+    max_rejects: str,
+    as_json: bool,
+    **short: Any,
+) -> None:
+    r"""Train a classifier on a manifest with labels and folds.
+
+    \b
+    mammo train train.parquet -O runs/first --fold 0
+    torchrun --nproc-per-node 2 -m cli train train.parquet -O runs/first
+
+    RUN gets the checkpoints best.pt and last.pt, config.yaml, metrics.jsonl, the scores of the
+    held-out fold (oof.csv), rejects.csv, log.txt and status.json. SIGTERM or SIGUSR1 saves a
+    checkpoint and leaves with 75; the same command goes on from there. `mammo config show` lists
+    all settings.
+    """
+    from cli.watched import open_watched
+    from trainer.train import RunOptions, train
+
+    options = RunOptions(device, resume, parse_share(max_rejects), open_watched)
+    settings, prepared_by = _resolve(config, sets, recipe, short)
+    result = train(settings, prepared_by, manifest, out, options)
+    facts = {"state": result.state, "checkpoint": str(result.checkpoint), "best": result.best}
+    if result.is_main:
+        click.echo(json.dumps(facts) if as_json else str(result.checkpoint))
+    if result.state == "preempted":
+        ctx.exit(PREEMPTED)
+
+
+def _resolve(
+    config: Path | None, sets: tuple[str, ...], recipe: str, short: dict[str, Any]
+) -> "tuple[TrainSettings, Recipe]":
+    """The settings from file, `--set` and options, the later the stronger; and the recipe."""
+    from dataclasses import fields
+
+    from dali_pipelines.recipe import Recipe, load_recipe
+    from dali_pipelines.settings import Layer, build, parse_sets, read_yaml
+    from trainer.settings import TrainSettings
+
+    recipe_keys = {field.name for field in fields(Recipe)}
+    of_recipe = [pair for pair in sets if pair.partition("=")[0].partition(".")[0] in recipe_keys]
+    of_train = [pair for pair in sets if pair not in of_recipe]
+    layers: list[Layer] = [(str(config), read_yaml(config))] if config else []
+    layers.append(("--set", parse_sets(of_train)))
+    for option, value in short.items():
+        if value is not None:
+            layers.append((f"--{option}", _nested(_SHORT_FOR[option], value)))
+    return build(TrainSettings, layers)[0], load_recipe(recipe, of_recipe)
+
+
+def _nested(dotted: str, value: Any) -> dict[str, Any]:
+    """{"a": {"b": value}} for "a.b"."""
+    name, _, rest = dotted.partition(".")
+    return {name: _nested(rest, value) if rest else value}

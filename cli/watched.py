@@ -1,0 +1,53 @@
+"""A loader whose passes show their progress."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from cli.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dali_pipelines.loader import Loader, LoaderSettings
+    from dali_pipelines.plan import Blocks
+    from dali_pipelines.recipe import Recipe
+    from dali_pipelines.records import Batch, ImageRecord
+    from dali_pipelines.verdicts import Reject
+    from trainer.distributed import Device
+
+LABEL: Final = "images"
+
+
+class Watched:
+    """A `trainer.epoch.Source` that counts what passes through on stderr."""
+
+    def __init__(self, loader: "Loader") -> None:
+        self._loader = loader
+
+    @property
+    def rejects(self) -> "list[Reject]":
+        """Those of the loader."""
+        return self._loader.rejects
+
+    def run(self, blocks: "Blocks") -> "Iterator[Batch]":
+        """The loader's batches; one bar for all of them."""
+        with progress(int((blocks >= 0).sum()), LABEL) as bar:
+            for batch in self._loader.run(blocks):
+                yield batch
+                rejected = len(self._loader.rejects)
+                bar.update(int((batch.indices >= 0).sum()), **({"rejected": rejected} if rejected else {}))
+
+
+@contextmanager
+def open_watched(
+    records: "Sequence[ImageRecord]",
+    recipe: "Recipe",
+    settings: "LoaderSettings",
+    device: "Device",
+) -> "Iterator[Watched]":
+    """A loader as `trainer` opens one, watched."""
+    from dali_pipelines.loader import Loader
+
+    with Loader(records, recipe, settings, device) as loader:
+        yield Watched(loader)

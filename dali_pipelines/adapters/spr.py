@@ -1,0 +1,81 @@
+"""SPR Screening Mammography Recall 2025: train.csv, one row an exam.
+
+`Laterality` says which breast was recalled: N none, L, R, or B both; `target` is 0 for N alone.
+Layout: `dicoms/<AccessionNumber of six digits>/<SOPInstanceUID>.dcm`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+import pandas as pd
+
+from dali_pipelines.adapters.join import Labels, file_names
+from dali_pipelines.adapters.table import Table
+from dali_pipelines.errors import ConfigError
+
+T = TypeVar("T")
+
+DIGITS: Final = 6  # of an accession number, whose leading zeros the table has lost
+_SIDES: Final = ("L", "R", "B", "")  # of an image; B shows both, "" is not stated
+_RECALLED: Final = {"N": "", "L": "L", "R": "R", "B": "LR"}
+
+
+def read_labels(table: Table, label_column: str | None = None) -> Labels:
+    """Recall of the breast that an image shows; None where the image's side is unknown.
+
+    Each row of the table gives one key a side.
+    """
+    if label_column is not None:
+        raise ConfigError(
+            "the adapter 'spr' reads the columns Laterality and target; leave out --label-column"
+        )
+    exams = [cell.zfill(DIGITS) for cell in table.names("AccessionNumber")]
+    recalled = _recalled_sides(table)
+    keys = [f"{exam} {side}" for exam in exams for side in _SIDES]
+    columns: dict[str, list[Any]] = {
+        "cancer": [_label(sides, side) for sides in recalled for side in _SIDES],
+        "dataset": ["spr"] * len(keys),
+    }
+    if "PatientID" in table:
+        columns["patient_id"] = _repeat(table.texts("PatientID"))
+    return Labels(
+        table.path.name,
+        keys,
+        _repeat(table.lines),
+        columns,
+        (_folder_and_side, _exam_and_side),
+        one_image=False,
+    )
+
+
+def _recalled_sides(table: Table) -> list[str]:
+    """The recalled sides of each exam, as "", "L", "R" or "LR"."""
+    letters = [cell.upper() for cell in table.column("Laterality")]
+    unknown = [i for i, letter in enumerate(letters) if letter not in _RECALLED]
+    table.require_none(unknown, "column 'Laterality' must hold N, L, R or B")
+    sides = [_RECALLED[letter] for letter in letters]
+    targets = table.labels("target")
+    clash = [i for i, side in enumerate(sides) if targets[i] != int(side != "")]
+    table.require_none(clash, "'target' must be 0 where Laterality is N, and 1 elsewhere")
+    return sides
+
+
+def _label(recalled: str, side: str) -> int | None:
+    if side == "B":
+        return int(recalled != "")
+    if side:
+        return int(side in recalled)
+    return {"": 0, "LR": 1}.get(recalled)
+
+
+def _repeat(values: Sequence[T]) -> list[T]:
+    return [value for value in values for _ in _SIDES]
+
+
+def _folder_and_side(frame: pd.DataFrame) -> "pd.Series[str]":
+    folders = file_names(frame).str.rsplit("/", n=2).str[-2]
+    return folders.str.zfill(DIGITS) + " " + frame["laterality"]
+
+
+def _exam_and_side(frame: pd.DataFrame) -> "pd.Series[str]":
+    return frame["exam_id"].str.zfill(DIGITS) + " " + frame["laterality"]

@@ -1,0 +1,117 @@
+"""Each decoder that a transfer syntax may meet on this machine, tried and compared bit for bit.
+
+A small DICOM file goes the whole way from disk: header, codestream, decode; then every value is
+compared with what was written.
+"""
+
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dali_pipelines.archive import Source
+from dali_pipelines.cpu.decode import decode
+from dali_pipelines.decoder import Decoded, Decoder
+from dali_pipelines.dicom import ReadOptions, read_image
+from dali_pipelines.phantom.encode import SYNTAXES
+from dali_pipelines.phantom.header import HeaderSpec
+from dali_pipelines.phantom.write import write_dicom
+from dali_pipelines.reader import read_encoded
+from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.routing import route
+from dali_pipelines.verdicts import RejectError
+
+Outcome = Literal["ok", "wrong", "failed", "unavailable"]
+
+_PRECISION: Final = 12
+_PREDICTOR: Final = 7  # of the jpeg_lossless case; jpeg_sv1 is predictor 1
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderCheck:
+    """How `decoder` did on a file of one transfer syntax; `chosen` if a run would use it."""
+
+    syntax: str
+    uid: str
+    decoder: str
+    chosen: bool
+    outcome: Outcome
+    detail: str = ""
+
+
+def check_decoders(syntaxes: Iterable[str] = SYNTAXES) -> tuple[DecoderCheck, ...]:
+    """Each decoder that may meet a transfer syntax here, tried on a file of it."""
+    values = _test_image()
+    checks: list[DecoderCheck] = []
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
+        decoder = Decoder(threads=1, pool=pool)
+        for syntax in syntaxes:
+            path = Path(folder, f"{syntax}.dcm")
+            predictor = _PREDICTOR if syntax == "jpeg_lossless" else 1
+            header = HeaderSpec(syntax=syntax, precision=_PRECISION, predictor=predictor)
+            write_dicom(path, values, header)
+            checks += _check_file(syntax, path, decoder, values)
+        decoder.close()
+    return tuple(checks)
+
+
+def _check_file(
+    syntax: str, path: Path, decoder: Decoder, wanted: NDArray[np.uint16]
+) -> list[DecoderCheck]:
+    """One check for the decoder that a run would use, and one for its stand-in if it has one."""
+    uid = SYNTAXES[syntax]
+    try:
+        encoded = read_encoded(read_image(Source(str(path)), bytes(32), ReadOptions()))
+    except RejectError as error:
+        return [DecoderCheck(syntax, uid, "reader", True, "failed", str(error))]
+    chosen = route(encoded.record.stream)
+    found = _try_chosen(chosen, decoder, encoded, wanted)
+    checks = [DecoderCheck(syntax, uid, chosen, True, *found)]
+    if chosen == "dali":
+        stand_in = _judge(_decode_one(encoded), wanted)
+        checks.append(DecoderCheck(syntax, uid, "imagecodecs", False, *stand_in))
+    return checks
+
+
+def _try_chosen(
+    chosen: str, decoder: Decoder, encoded: Encoded, wanted: NDArray[np.uint16]
+) -> tuple[Outcome, str]:
+    name = f"{chosen} {encoded.record.stream.kind}"
+    before = decoder.counts[name]
+    try:
+        (result,) = decoder.decode([encoded])
+    except (ImportError, OSError, RuntimeError) as error:  # its library does not load or start
+        return "unavailable", f"{type(error).__name__}: {error}"
+    if decoder.counts[name] == before:
+        return "failed", "it refused the codestream and its stand-in took over"
+    return _judge(result, wanted)
+
+
+def _decode_one(encoded: Encoded) -> Decoded:
+    try:
+        return decode(encoded)
+    except RejectError as error:
+        return error
+
+
+def _judge(result: Decoded, wanted: NDArray[np.uint16]) -> tuple[Outcome, str]:
+    if not isinstance(result, Pixels):
+        return "failed", str(result)
+    stored = result.values >> result.shift
+    if stored.shape != wanted.shape:
+        return "wrong", f"shape {stored.shape} in place of {wanted.shape}"
+    different = int((stored != wanted).sum())
+    return ("wrong", f"{different} of {wanted.size} values differ") if different else ("ok", "")
+
+
+def _test_image() -> NDArray[np.uint16]:
+    """(48, 64) uint16 that uses the whole range of _PRECISION bits."""
+    values = np.random.default_rng(0).integers(0, 1 << _PRECISION, (48, 64), dtype=np.uint16)
+    values[:, :32] = np.arange(48, dtype=np.uint16)[:, None] * 85  # smooth beside noise
+    values[0, :2] = 0, (1 << _PRECISION) - 1
+    return values

@@ -1,0 +1,68 @@
+"""What the UIDs of transfer syntaxes and SOP classes mean for us. PS3.6 table A-1."""
+
+from typing import Final
+
+from dali_pipelines.records import StreamKind
+
+DEFLATED: Final = "1.2.840.10008.1.2.1.99"
+RLE_LOSSLESS: Final = "1.2.840.10008.1.2.5"
+JPEG_LOSSLESS_SV1: Final = "1.2.840.10008.1.2.4.70"
+
+NATIVE_SYNTAXES: Final = frozenset(
+    (
+        "1.2.840.10008.1.2",  # implicit VR little endian
+        "1.2.840.10008.1.2.1",  # explicit VR little endian
+        "1.2.840.10008.1.2.2",  # explicit VR big endian, retired
+        DEFLATED,
+    )
+)
+ENCAPSULATED_SYNTAXES: Final[dict[str, StreamKind]] = {
+    RLE_LOSSLESS: "rle",
+    "1.2.840.10008.1.2.4.50": "jpeg_dct",
+    "1.2.840.10008.1.2.4.51": "jpeg_dct",
+    "1.2.840.10008.1.2.4.57": "jpeg_lossless",
+    JPEG_LOSSLESS_SV1: "jpeg_lossless",
+    "1.2.840.10008.1.2.4.80": "jpegls",
+    "1.2.840.10008.1.2.4.81": "jpegls",
+    "1.2.840.10008.1.2.4.90": "j2k",
+    "1.2.840.10008.1.2.4.91": "j2k",
+    "1.2.840.10008.1.2.4.201": "htj2k",
+    "1.2.840.10008.1.2.4.202": "htj2k",
+    "1.2.840.10008.1.2.4.203": "htj2k",
+}
+LOSSLESS_SYNTAXES: Final = frozenset(
+    f"1.2.840.10008.1.2.4.{last}" for last in (57, 70, 80, 90, 201, 202)
+)
+
+_STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
+MAMMOGRAPHY: Final = f"{_STORAGE}1.2"  # for presentation
+MAMMOGRAPHY_PROCESSING: Final = f"{_STORAGE}1.2.1"
+SECONDARY_CAPTURE: Final = f"{_STORAGE}7"
+PROCESSING_CLASSES: Final = frozenset(
+    (MAMMOGRAPHY_PROCESSING, f"{_STORAGE}1.1.1", f"{_STORAGE}1.3.1")  # mammography, DX, intra-oral
+)
+DX_FAMILY: Final = frozenset(  # IODs with the DX Image module, whose rescale must be 1 and 0
+    f"{_STORAGE}{last}" for last in ("1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1")
+)
+MULTIFRAME_CLASSES: Final = frozenset(  # tomosynthesis, breast projections
+    f"{_STORAGE}13.1.{last}" for last in (3, 4, 5)
+)
+PROJECTION_CLASSES: Final = DX_FAMILY | {f"{_STORAGE}1", SECONDARY_CAPTURE}
+_NOT_IMAGES: Final = (  # others without pixel data are told from images by just that
+    "1.2.840.10008.1.3.10",  # DICOMDIR
+    f"{_STORAGE}9.",  # waveforms
+    f"{_STORAGE}11.",  # presentation states
+    f"{_STORAGE}66",  # raw data, registrations, segmentations
+    f"{_STORAGE}88.",  # structured reports, key objects
+    f"{_STORAGE}104.",  # encapsulated documents
+)
+
+
+def is_not_an_image(sop_class_uid: str) -> bool:
+    """Whether objects of this class hold no picture: reports, presentation states, segments."""
+    return sop_class_uid.startswith(_NOT_IMAGES)
+
+
+def is_secondary_capture(sop_class_uid: str) -> bool:
+    """Whether this is Secondary Capture, single-frame or one of its four multi-frame kin."""
+    return sop_class_uid == SECONDARY_CAPTURE or sop_class_uid.startswith(f"{SECONDARY_CAPTURE}.")

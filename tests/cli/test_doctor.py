@@ -1,0 +1,103 @@
+"""`mammo doctor` on this machine, and on machines where something is broken."""
+
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cli.main
+from dali_pipelines.phantom.encode import SYNTAXES
+from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.routing import has_dali
+from dali_pipelines.verdicts import Reason, RejectError
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        cli.main.main(["doctor", *args])
+    out, err = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, out, err
+
+
+def checks(out: str) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(row["syntax"], row["decoder"]): row for row in json.loads(out)["decoders"]}
+
+
+def test_every_syntax_is_decoded_bit_for_bit(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "--json")
+    assert (code, err) == (0, "")
+    found = checks(out)
+    assert {syntax for syntax, _ in found} == set(SYNTAXES)
+    assert {row["outcome"] for row in found.values()} == {"ok"}
+    assert found["jpegls", "imagecodecs"]["uid"] == "1.2.840.10008.1.2.4.80"
+    assert found["raw", "numpy"]["chosen"]
+    if has_dali():
+        assert found["htj2k", "dali"]["chosen"]
+        assert not found["htj2k", "imagecodecs"]["chosen"]
+
+
+def test_the_text_report_has_its_blocks(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys)
+    assert (code, err) == (0, "")
+    heads = [line.split()[0] for line in out.splitlines() if not line.startswith(" ")]
+    assert [head for head in heads if head != "nvjpeg"] == [
+        *("system", "packages", "codecs", "gpus", "decode", "warnings")
+    ]
+    assert "jpeg_lossless  1.2.840.10008.1.2.4.57" in out
+
+
+def test_wrong_values_are_4(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def zeros(_: Encoded) -> Pixels:
+        return Pixels(np.zeros((48, 64), np.uint16))
+
+    monkeypatch.setattr("dali_pipelines.decoder.decode", zeros)
+    code, out, err = run(capsys)
+    assert code == 4
+    assert "imagecodecs for jpeg_sv1" in err
+    assert len(err.splitlines()) == 1
+    assert "values differ" in out
+
+
+def test_a_refusal_is_4(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Encoded) -> Pixels:
+        raise RejectError(Reason.CORRUPT, "no")
+
+    monkeypatch.setattr("dali_pipelines.decoder.decode", refuse)
+    code, out, _ = run(capsys, "--json")
+    assert code == 4
+    row = checks(out)["rle", "imagecodecs"]
+    assert (row["outcome"], row["detail"]) == ("failed", "E_CORRUPT: no")
+
+
+@pytest.mark.skipif(not has_dali(), reason="DALI is not installed")
+def test_a_library_that_does_not_load_is_unavailable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "dali_pipelines.graph", None)
+    code, out, err = run(capsys, "--json")
+    assert code == 4
+    assert checks(out)["j2k", "dali"]["outcome"] == "unavailable"
+    assert checks(out)["j2k", "imagecodecs"]["outcome"] == "ok"
+    assert "dali for j2k" in err
+
+
+@pytest.mark.skipif(not has_dali(), reason="DALI is not installed")
+def test_a_stand_in_does_not_hide_that_dali_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dali_pipelines.graph import BatchError, DaliDecoder
+
+    def refuse(*_: object) -> None:
+        raise BatchError("no")
+
+    monkeypatch.setattr(DaliDecoder, "decode", refuse)
+    code, out, _ = run(capsys, "--json")
+    assert code == 4
+    assert checks(out)["htj2k", "dali"]["outcome"] == "failed"

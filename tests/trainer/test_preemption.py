@@ -1,0 +1,27 @@
+import signal
+import threading
+
+from trainer.preemption import stop_requests
+
+
+def test_a_signal_sets_the_event_and_the_old_handlers_come_back() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGUSR1)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        with stop_requests() as asked:
+            assert not asked.is_set()
+            signal.raise_signal(number)
+            assert asked.is_set()
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGUSR1)) == before
+
+
+def test_another_thread_does_without() -> None:
+    seen = []
+
+    def run() -> None:
+        with stop_requests() as asked:
+            seen.append(asked.is_set())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [False]

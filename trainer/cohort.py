@@ -1,0 +1,89 @@
+"""Who trains and who validates: the labeled images of a manifest, by fold.
+
+Everything that makes a manifest unfit for training is found here, before any work is done.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dali_pipelines.errors import ConfigError, DatasetError
+from dali_pipelines.splits import require_no_overlap
+from trainer.settings import TrainSettings
+
+LABEL = "cancer"
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """The images of a run: `frame` in order of image_id, and positions in it.
+
+    `labels` (n,) are 0 or 1. `train` and `held_out` are positions; `held_out` is empty in a run
+    without validation. `fingerprint` changes with any image, label or fold.
+    """
+
+    frame: pd.DataFrame
+    labels: NDArray[np.int64]
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+    fingerprint: str
+
+
+def select_cohort(manifest: pd.DataFrame, settings: TrainSettings) -> Cohort:
+    """The cohort of one fold.
+
+    Raises DatasetError where labels or folds are absent or wrong, a patient is in two folds, or
+    nothing is left to train on; ConfigError where the manifest has no such fold.
+    """
+    _require_columns(manifest)
+    require_no_overlap(manifest)
+    frame = _labeled(manifest, settings).sort_values("image_id", ignore_index=True)
+    labels = frame[LABEL].to_numpy(np.int64)
+    folds = frame["fold"].to_numpy(np.int64)
+    held = np.zeros(len(frame), dtype=bool)
+    if settings.validate == "fold":
+        held = folds == settings.fold
+        if not held.any():
+            known = ", ".join(str(fold) for fold in sorted(set(folds.tolist())))
+            raise ConfigError(f"the manifest has no fold {settings.fold}; it has folds {known}")
+    train = np.flatnonzero(~held)
+    _require_classes(labels[train], settings)
+    lines = zip(frame["image_id"], labels.tolist(), folds.tolist(), strict=True)
+    digest = hashlib.sha256("\n".join(f"{i} {c} {f}" for i, c, f in lines).encode()).hexdigest()
+    return Cohort(frame, labels, train, np.flatnonzero(held), digest)
+
+
+def _require_columns(manifest: pd.DataFrame) -> None:
+    if LABEL not in manifest.columns or not manifest[LABEL].notna().any():
+        raise DatasetError(
+            f"the manifest has no labels (column {LABEL!r}); scan again with --labels and --adapter"
+        )
+    if "fold" not in manifest.columns or manifest["fold"].isna().any():
+        raise DatasetError(
+            "the manifest has images without a fold; assign folds with `mammo split`"
+        )
+
+
+def _labeled(manifest: pd.DataFrame, settings: TrainSettings) -> pd.DataFrame:
+    known = manifest[LABEL].notna()
+    if not manifest.loc[known, LABEL].isin([0, 1]).all():
+        raise DatasetError(f"column {LABEL!r} must hold 0 or 1, or nothing where it is unknown")
+    if known.all() or settings.data.unlabeled == "drop":
+        return manifest[known]
+    raise DatasetError(
+        f"{(~known).sum()} of {len(manifest)} images have no label; label them, or leave them out "
+        "with --set data.unlabeled=drop"
+    )
+
+
+def _require_classes(labels: NDArray[np.int64], settings: TrainSettings) -> None:
+    positives = int(labels.sum())
+    if 0 < positives < len(labels):
+        return
+    raise DatasetError(
+        f"training needs images with and without cancer, and the folds other than "
+        f"{settings.fold} have {positives} with it among {len(labels)}"
+    )

@@ -1,0 +1,177 @@
+"""The whole way of the data on synthetic exams: phantom to report, in a few minutes on a CPU.
+
+Every step is the one that its own command calls. Among the inputs are three that give no image, so
+that the report also shows what becomes of those.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dali_pipelines.catalog import Catalog, CatalogSettings, plan_catalog, write_catalog
+from dali_pipelines.identity import image_id, load_key
+from dali_pipelines.loader import Loader
+from dali_pipelines.manifest import to_records, write_manifest
+from dali_pipelines.phantom.exams import write_phantoms
+from dali_pipelines.phantom.patients import PhantomSettings
+from dali_pipelines.plan import sequential_blocks
+from dali_pipelines.preview import Tile, contact_sheet
+from dali_pipelines.recipe import Recipe, load_recipe
+from dali_pipelines.settings import build, read_yaml
+from dali_pipelines.splits import assign_folds, require_no_overlap
+from dali_pipelines.verdicts import read_rejects
+from trainer.distributed import Device
+from trainer.journal import versions
+from trainer.metrics import Figures, evaluate_scores
+from trainer.predict import Predictions, PredictOptions, load_scorer, predict
+from trainer.predictions import write_csv
+from trainer.report.page import RejectLine, Report, write_report
+from trainer.settings import TrainSettings
+from trainer.train import RunOptions, TrainResult, train
+
+NOTICE: Final = (
+    "These images are synthetic. The scores show that the software works from end to end; they "
+    "prove nothing about real mammograms or patients."
+)
+FOLDS: Final = 4
+_SHOWN_OF_EACH_CLASS: Final = 8
+_DEMO_KEY: Final = "6d616d6d6f2064656d6f" * 3  # known to all: nothing here is a patient
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """How large a demo; `seed` fixes the exams, the folds and the training."""
+
+    phantom: PhantomSettings = field(default_factory=PhantomSettings)
+    device: Device = "auto"
+
+    @property
+    def seed(self) -> int:
+        """The seed of everything."""
+        return self.phantom.seed
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """Where the page is, and the figures on it."""
+
+    report: Path
+    figures: Figures
+    seconds: float
+
+
+def run_demo(out: Path, settings: DemoSettings, say: Say = lambda _line: None) -> DemoResult:
+    """Run every step into the folder `out`; `say` gets a line when one is done.
+
+    Raises ConfigError where `out` holds anything that is not a demo's.
+    """
+    start = time.monotonic()
+    recipe = load_recipe("demo")
+    catalog = _make_inputs(out, settings, say)
+    manifest = catalog.settings.manifest
+    frame = assign_folds(catalog.frame, FOLDS, settings.seed)
+    require_no_overlap(frame)
+    write_manifest(frame, manifest)
+    say(f"[3/6] split      {FOLDS} folds by patient, no patient in two of them")
+    run = _train(manifest, out / "run", recipe, settings)
+    say(
+        f"[4/6] train      {len(run.history)} epochs, best {_shown(run.best['value'])} breast AUROC"
+    )
+    held_out = frame[frame["fold"] == 0].reset_index(drop=True)
+    key = load_key(catalog.settings.key_path)
+    scores = predict(held_out, load_scorer([run.checkpoint]), PredictOptions(key, settings.device))
+    write_csv(scores.table, out / "predictions.csv")
+    figures = evaluate_scores(scores.table)
+    say(
+        f"[5/6] evaluate   breast AUROC {_shown(figures['breast/auroc'])} on "
+        f"{figures['breast/n']} breasts, {figures['breast/npos']} with cancer (synthetic)"
+    )
+    report = out / "report.html"
+    write_report(_report(catalog, held_out, scores, recipe, figures), report)
+    seconds = time.monotonic() - start
+    say(f"[6/6] report     {report} after {seconds:.0f} s in all")
+    return DemoResult(report, figures, seconds)
+
+
+def _make_inputs(out: Path, settings: DemoSettings, say: Say) -> Catalog:
+    exams = write_phantoms(out / "phantom", settings.phantom)
+    say(f"[1/6] phantom    {exams.files} DICOM files of {exams.patients} patients")
+    odd = _add_odd_inputs(out / "odd", exams.images)
+    (out / "manifest.key").write_text(_DEMO_KEY + "\n")
+    plan = plan_catalog(
+        [exams.images, odd], CatalogSettings(out / "manifest.parquet", labels=exams.labels)
+    )
+    catalog = write_catalog(plan)
+    say(f"[2/6] scan       {len(catalog.frame)} images, {catalog.rejected} inputs rejected")
+    return catalog
+
+
+def _add_odd_inputs(folder: Path, images: Path) -> Path:
+    """A truncated, an empty and a text file, as any real folder has them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    whole = min(images.rglob("*.dcm")).read_bytes()
+    (folder / "truncated.dcm").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.dcm").touch()
+    (folder / "notes.txt").write_text("not an image\n")
+    return folder
+
+
+def _train(manifest: Path, run: Path, recipe: Recipe, settings: DemoSettings) -> TrainResult:
+    with resources.as_file(resources.files("configs") / "train" / "demo.yaml") as file:
+        layers = [("demo.yaml", read_yaml(file)), ("demo", {"seed": settings.seed})]
+    options = RunOptions(device=settings.device, resume="no")
+    return train(build(TrainSettings, layers)[0], recipe, manifest, run, options)
+
+
+def _report(
+    catalog: Catalog, frame: pd.DataFrame, scores: Predictions, recipe: Recipe, figures: Figures
+) -> Report:
+    key = load_key(catalog.settings.key_path)
+    rejects = [*read_rejects(catalog.settings.rejects), *scores.rejects]
+    syntaxes = ", ".join(sorted(set(catalog.frame["stream_kind"])))
+    return Report(
+        title="MammoStream demo",
+        summary=f"{len(catalog.frame)} synthetic images of {catalog.frame['patient_id'].nunique()} "
+        f"patients were scanned, split by patient and trained on; these are the scores of the "
+        f"{len(scores.table)} images held out.",
+        notice=NOTICE,
+        recipe=recipe,
+        scores=scores.table,
+        figures=figures,
+        sheet_png=contact_sheet(_tiles(frame, scores.table, recipe), recipe),
+        inputs=catalog.inputs,
+        rejects=[
+            RejectLine(r.image_id or image_id(key, r.path + r.member), r.stage, r.reason, r.detail)
+            for r in rejects
+        ],
+        facts={"codestreams": syntaxes, **versions()},
+    )
+
+
+def _tiles(frame: pd.DataFrame, scores: pd.DataFrame, recipe: Recipe) -> list[Tile]:
+    """The images with the highest scores of each class, those with cancer first."""
+    shown = frame.merge(scores[["image_id", "prob"]], on="image_id")
+    shown = shown.sort_values(["cancer", "prob"], ascending=False).groupby("cancer", sort=False)
+    picked = shown.head(_SHOWN_OF_EACH_CLASS).reset_index(drop=True)
+    with Loader(to_records(picked), recipe) as loader:
+        batches = list(loader.run(sequential_blocks(len(picked), _SHOWN_OF_EACH_CLASS)))
+    images = torch.cat([batch.images for batch in batches]).numpy().astype(np.float32)
+    return [
+        Tile(image, f"{row.laterality} {row.view} cancer {row.cancer} score {row.prob:.2f}")
+        for image, row in zip(images, picked.itertuples(index=False), strict=False)
+    ]
+
+
+def _shown(value: float | int | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

@@ -1,0 +1,122 @@
+"""Checkpoints and images to scores, a batch at a time.
+
+The pixels are prepared by the recipe that is kept in the checkpoint: a model is only ever shown
+what it learned from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn import functional
+
+from dali_pipelines.errors import CheckpointError
+from dali_pipelines.loader import Loader, LoaderSettings
+from dali_pipelines.manifest import to_records
+from dali_pipelines.plan import sequential_blocks
+from dali_pipelines.recipe import Recipe, recipe_from_dict
+from dali_pipelines.verdicts import Reject
+from trainer.checkpoint import Checkpoint, load_checkpoint, restore_model
+from trainer.distributed import Device, fixed_arithmetic, join_world
+from trainer.epoch import OpenSource, collect, gather_rejects, score_pass
+from trainer.model import build_model
+from trainer.predictions import prediction_table
+
+
+class Ensemble(nn.Module):
+    """The logit of the mean probability of its members, as one network: images give (N, 1)."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits (N, 1) float32; a single member's pass through unchanged."""
+        logits = torch.stack([member(images).float() for member in self.members])
+        if len(logits) == 1:
+            return logits[0]
+        # log(mean p) - log(mean (1 - p)): exact where 1 - p would round to 0
+        positive = torch.logsumexp(functional.logsigmoid(logits), 0)
+        return positive - torch.logsumexp(functional.logsigmoid(-logits), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """What scores images: a network, and the recipe that prepares what it is shown."""
+
+    model: nn.Module
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class PredictOptions:
+    """How to score. `key` hashes patient ids, None names them as they are."""
+
+    key: bytes | None
+    device: Device = "auto"
+    batch: int = 8
+    loader: LoaderSettings = field(default_factory=LoaderSettings)
+    open_source: OpenSource = Loader
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """`table` as `predictions.prediction_table` gives it, and why other images have no score."""
+
+    table: pd.DataFrame
+    rejects: list[Reject]
+    is_main: bool
+
+
+def load_scorer(paths: Sequence[Path], recipe: Recipe | None = None) -> Scorer:
+    """The checkpoints as one scorer: the mean of their probabilities.
+
+    Raises CheckpointError if one cannot be used, or they or `recipe` mean different pixels.
+    """
+    checkpoints = [load_checkpoint(path) for path in paths]
+    recipes = [_kept_recipe(c, path) for c, path in zip(checkpoints, paths, strict=True)]
+    wanted = recipe or recipes[0]
+    for path, kept in zip(paths, recipes, strict=True):
+        if kept.hash != wanted.hash:
+            raise CheckpointError(
+                f"{str(path)!r} learned from images of recipe {kept.name} {kept.hash}, and "
+                f"{wanted.name} {wanted.hash} would prepare them otherwise; score it by itself, "
+                "with its own recipe"
+            )
+    return Scorer(Ensemble([_model(c, p) for c, p in zip(checkpoints, paths, strict=True)]), wanted)
+
+
+def predict(manifest: pd.DataFrame, scorer: Scorer, options: PredictOptions) -> Predictions:
+    """Scores of the images of a manifest, in its order; every rank gets all of them."""
+    with (
+        join_world(options.device) as world,
+        fixed_arithmetic(world, options.loader.threads),
+    ):
+        model = scorer.model.to(world.device)
+        blocks = sequential_blocks(len(manifest), options.batch)
+        records = to_records(manifest)
+        with options.open_source(records, scorer.recipe, options.loader, options.device) as source:
+            scores = score_pass(model, source, blocks, world)
+            logits = collect(scores, len(manifest), world)
+            rejects = gather_rejects(source, world)
+    table = prediction_table(manifest, logits, scorer.recipe.hash, options.key)
+    return Predictions(table, rejects, world.is_main)
+
+
+def _model(checkpoint: Checkpoint, path: Path) -> nn.Module:
+    model = build_model(checkpoint.model_args)
+    restore_model(model, checkpoint.model, f"checkpoint {str(path)!r}")
+    return model
+
+
+def _kept_recipe(checkpoint: Checkpoint, path: Path) -> Recipe:
+    recipe = recipe_from_dict(checkpoint.recipe)
+    if recipe.hash != checkpoint.recipe_hash:
+        raise CheckpointError(
+            f"{str(path)!r} learned from images of recipe {checkpoint.recipe_hash}, which this "
+            f"version would prepare otherwise ({recipe.hash}); use the version that trained it"
+        )
+    return recipe

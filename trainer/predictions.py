@@ -1,0 +1,89 @@
+"""The table of scores: one row per image, with what grouping and evaluation need.
+
+Predictions leave the house, so images and patients are named by keyed hashes unless asked
+otherwise.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from dali_pipelines.atomic import replacing
+from dali_pipelines.errors import ConfigError, DatasetError
+from dali_pipelines.identity import image_id
+from dali_pipelines.patient_groups import name_patients
+from trainer.aggregate import side
+
+# kept as text when a table is read: an id may look like a number
+TEXT_COLUMNS: Final = ("image_id", "patient_id", "laterality", "view", "recipe_hash")
+_CARRIED: Final = ("cancer", "fold")
+_PATIENT: Final = "patient:"  # a patient's hash is never that of an image whose UID is the same
+
+
+def key_path(manifest: Path) -> Path:
+    """Where the id key of a manifest is kept unless another is named: beside it."""
+    return manifest.with_suffix(".key")
+
+
+def prediction_table(
+    manifest: pd.DataFrame, logits: NDArray[np.float64], recipe_hash: str, key: bytes | None
+) -> pd.DataFrame:
+    """One row per image of `manifest` that has a logit (is not NaN), in its order.
+
+    `key` makes patient ids into hashes; None keeps patient ids and names images by SOP Instance
+    UID. cancer and fold come along where the manifest has them.
+    """
+    scored = np.isfinite(logits)
+    rows = manifest[scored].reset_index(drop=True)
+    table = pd.DataFrame(
+        {
+            "image_id": rows["sop_instance_uid" if key is None else "image_id"],
+            "patient_id": _patients(rows, key),
+            "laterality": side(rows["laterality"]),
+            "view": rows["view"],
+            "prob": expit(logits[scored]),
+            "logit": logits[scored],
+        }
+    )
+    for column in _CARRIED:
+        if column in rows.columns:
+            table[column] = rows[column]
+    return table.assign(recipe_hash=recipe_hash)
+
+
+def _patients(rows: pd.DataFrame, key: bytes | None) -> list[str]:
+    """The patient of each row, hashed with `key`; its study or itself where that is unknown."""
+    names = [name.lstrip("\0") for name in name_patients(rows, "patient_id")]
+    if key is None:
+        return names
+    hashes = {name: image_id(key, _PATIENT + name) for name in set(names)}
+    return [hashes[name] for name in names]
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """The rows of a predictions file, ids as text, cancer and fold with <NA> where unknown.
+
+    Raises ConfigError if there is no such file, DatasetError if it is no table of scores.
+    """
+    if not path.is_file():
+        raise ConfigError(f"no predictions {str(path)!r}; `mammo predict` writes them")
+    try:
+        table = pd.read_csv(path, dtype={**dict.fromkeys(TEXT_COLUMNS, "str"), "prob": float})
+        for column in {"cancer", "fold"} & set(table.columns):
+            table[column] = table[column].astype("Int64")
+    except (ValueError, TypeError) as error:  # pandas' parser errors are ValueErrors
+        raise DatasetError(f"{str(path)!r} is no table of scores: {error}") from error
+    missing = {"image_id", "prob"} - set(table.columns)
+    if missing:
+        raise DatasetError(f"{str(path)!r} lacks the column {', '.join(sorted(missing))}")
+    return table
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, replaced as a whole; numbers keep all their digits."""
+    with replacing(path) as aside:
+        table.to_csv(aside, index=False)
