@@ -43,10 +43,9 @@ def decode(encoded: Encoded) -> Pixels:
             Reason.GEOMETRY,
             f"the {kind} decoder gave shape {values.shape}, the codestream says {wanted}",
         )
-    stored = _bit_patterns(values, record.grayscale.bits)
     if kind == "jpeg_lossless":
-        prove_decoded(encoded.data.data, record.stream, stored)
-    return Pixels(stored)
+        prove_decoded(encoded.data.data, record.stream, values.astype(np.uint16, copy=False))
+    return Pixels(_bit_patterns(values, record.grayscale.bits))
 
 
 def _bit_patterns(values: _Array, bits: int) -> NDArray[np.uint16]:

@@ -91,3 +91,13 @@ def test_signed_values_are_patterns_of_the_table_width(encoded_of: Callable) -> 
     encoded = encoded_of(signed.view(np.uint16) & np.uint16(0xFFF), "raw", 12)
     words = signed.view(np.uint8).ravel()
     assert decode(Encoded(words, encoded.record)).values.tolist() == [[0xFFF, 0x800], [0x7FF, 5]]
+
+
+def test_a_lossless_jpeg_is_proved_by_all_its_bits_before_some_are_masked(
+    noise: Callable, encoded_of: Callable
+) -> None:
+    values = noise(16)
+    encoded = encoded_of(values, "jpeg_sv1", 16)
+    grayscale = replace(encoded.record.grayscale, bits=12, bits_stored=12)
+    record = replace(encoded.record, grayscale=grayscale)
+    assert np.array_equal(decode(Encoded(encoded.data, record)).values, values & 0xFFF)
