@@ -115,7 +115,8 @@ def _directory(path: str, _size: int, _mtime_ns: int) -> dict[str, zipfile.ZipIn
 
 def _is_regular(info: zipfile.ZipInfo) -> bool:
     kind = stat.S_IFMT(info.external_attr >> 16) if info.create_system == _UNIX else 0
-    return not info.is_dir() and kind in (0, stat.S_IFREG)
+    named = bool(info.filename) and not info.is_dir()
+    return named and kind in (0, stat.S_IFREG)
 
 
 def _data_start(whole: ByteView, info: zipfile.ZipInfo) -> int:

@@ -26,8 +26,8 @@ class ByteView(ABC):
             )
 
     def peek(self, offset: int, count: int) -> bytes:
-        """Up to `count` bytes from `offset` on; fewer, or none, at the end."""
-        available = max(0, min(count, self.size - offset))
+        """Up to `count` bytes from `offset` on; fewer at the end, none outside."""
+        available = max(0, min(count, self.size - offset)) if offset >= 0 else 0
         out = bytearray(available)
         return bytes(out[: self._read_into(offset, memoryview(out))])
 

@@ -33,6 +33,10 @@ class CatalogSettings:
     label_column: str | None = None
     scan: ScanOptions = field(default_factory=ScanOptions)
 
+    def __post_init__(self) -> None:
+        if self.label_column is not None and self.labels is None:
+            raise ConfigError(f"--label-column {self.label_column!r} needs --labels")
+
     @property
     def rejects(self) -> Path:
         """The path of rejects.csv."""

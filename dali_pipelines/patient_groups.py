@@ -61,6 +61,6 @@ def describe_groups(frame: pd.DataFrame, group: str) -> list[str]:
     if len(joined):
         notes.append(
             f"{joined.sum():,} patients share a study or an identical codestream with another; "
-            f"they were kept together in {len(joined):,} groups"
+            f"they were kept together (groups: {len(joined):,})"
         )
     return notes

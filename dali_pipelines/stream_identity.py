@@ -55,11 +55,9 @@ def identify(
     does not say what it is, CORRUPT, UNSUPPORTED.
     """
     head = read_head(view, payload.fragments)
-    native = not payload.encapsulated and (
-        (syntax_uid in NATIVE_SYNTAXES and payload.size >= pixel_format.native_bytes)
-        or not head.startswith(_MAGIC)
-    )
-    if native:
+    if not payload.encapsulated and (
+        not head.startswith(_MAGIC) or _is_native_size(payload, syntax_uid, pixel_format)
+    ):
         return _native(element, payload, syntax_uid, pixel_format)
     if head.startswith(_MAGIC):
         stream = read_stream_info(head)
@@ -80,6 +78,12 @@ def read_head(view: ByteView, fragments: tuple[tuple[int, int], ...]) -> bytes:
         parts.append(view.peek(offset, min(length, left)))
         left -= length
     return b"".join(parts)
+
+
+def _is_native_size(payload: Payload, syntax_uid: str, pixel_format: PixelFormat) -> bool:
+    """Whether the size leaves no doubt: the first pixels may look like a codestream by chance."""
+    needed = pixel_format.native_bytes
+    return syntax_uid in NATIVE_SYNTAXES and payload.size in (needed, needed + needed % 2)
 
 
 def _native(

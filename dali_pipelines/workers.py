@@ -43,8 +43,8 @@ def map_chunks(
 
     With one worker everything runs in this process and nothing is guarded. Otherwise `function`
     must be picklable and must not raise. When a process dies, each chunk that was under way is
-    tried again in a process of its own, and one that dies again item by item. Raises DeviceError
-    where processes cannot be started at all.
+    tried again in a fresh process, and halved where that dies too, until the item is found. Raises
+    DeviceError where processes cannot be started at all.
     """
     chunks = _chunks(items, chunk)
     if workers == 1:
@@ -108,8 +108,9 @@ def _retry(job: Callable[[list[T]], list[R]], part: list[T]) -> Iterator[list[R 
         if len(part) == 1:
             yield [Died(part[0])]
             return
-        for item in part:
-            yield from _retry(job, [item])
+        middle = len(part) // 2
+        for half in (part[:middle], part[middle:]):
+            yield from _retry(job, half)
 
 
 def _prove_processes_start() -> None:

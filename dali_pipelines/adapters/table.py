@@ -123,7 +123,9 @@ def _read_rows(text: str) -> tuple[list[list[str]], list[int]]:
     first = text.lstrip("\r\n").split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=first.count)
     rows, lines, start = [], [], 1
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
     for row in reader:
         cells = [cell.strip() for cell in row]
         if any(cells):

@@ -22,7 +22,7 @@ DENSE_SHARE: Final[dict[Density, tuple[float, float]]] = {
     "C": (0.30, 0.50),
     "D": (0.60, 0.80),
 }
-FAT, GLAND, MUSCLE = 0.30, 0.66, 0.62  # attenuation of the tissues
+FAT, GLAND, MUSCLE = 0.30, 0.56, 0.54  # attenuation of the tissues
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,8 @@ def draw_lesion(rng: np.random.Generator, kind: LesionKind) -> Lesion:
     aside = (float(rng.uniform(-0.55, 0.55)), float(rng.uniform(-0.20, 0.50)))
     depth = float(rng.uniform(0.35, 0.75))
     if kind == "mass":
-        return Lesion(kind, depth, aside, rng.uniform(5.5, 10.0), rng.uniform(0.20, 0.32))
-    reach, contrast, specks = rng.uniform(4.0, 8.0), rng.uniform(0.35, 0.55), rng.integers(8, 21)
+        return Lesion(kind, depth, aside, rng.uniform(6.5, 12.0), rng.uniform(0.24, 0.36))
+    reach, contrast, specks = rng.uniform(3.5, 7.0), rng.uniform(0.45, 0.65), rng.integers(8, 21)
     return Lesion(kind, depth, aside, reach, contrast, int(specks))
 
 
@@ -71,7 +71,7 @@ def add_lesion(
     for _ in range(lesion.specks):
         y, x = (center + rng.normal(0, lesion.radius_mm / 2.2) for center in center_mm)
         contrast = lesion.contrast * rng.uniform(0.6, 1)
-        add_speck(attenuation, grid, (y, x), rng.uniform(0.2, 0.5), contrast)
+        add_speck(attenuation, grid, (y, x), rng.uniform(0.25, 0.65), contrast)
 
 
 def add_speck(

@@ -146,7 +146,7 @@ def draw_patient(settings: PhantomSettings, number: int) -> Patient:
         ("mass", "calcification"),
         ("calcification",),
     ]
-    chosen = kinds[int(rng.choice(3, p=[0.45, 0.35, 0.20]))]
+    chosen = kinds[int(rng.choice(3, p=[0.50, 0.40, 0.10]))]
     lesions = tuple(draw_lesion(rng, kind) for kind in chosen)
     return Patient(
         number=number,

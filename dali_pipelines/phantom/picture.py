@@ -79,7 +79,7 @@ def _draw_breast(
     attenuation = enlarge(draw_tissue(rng, coarse, outline, dense_share), grid.shape)
     for _ in range(int(rng.integers(0, 4))):
         center = outline.at(float(rng.uniform(0.2, 0.8)), float(rng.uniform(-0.6, 0.6)))
-        add_speck(attenuation, grid, center, float(rng.uniform(0.3, 1.2)), 0.45)
+        add_speck(attenuation, grid, center, float(rng.uniform(0.3, 1.8)), 0.40)
     return attenuation
 
 

@@ -1,3 +1,4 @@
+import errno
 import io
 import stat
 import struct
@@ -156,6 +157,25 @@ def test_a_directory_that_lies_about_sizes_is_not_believed(make_zip: Zip) -> Non
         assert reject_of(path).reason is reason
 
 
+def test_a_stored_member_has_one_size(make_zip: Zip) -> None:
+    path = make_zip(a=CONTENT)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, 5)
+    path.write_bytes(data)
+    assert reject_of(path).reason is Reason.CORRUPT
+
+
+def test_a_disk_that_fails_is_no_damaged_archive(
+    make_zip: Zip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> None:
+        raise OSError(errno.ENXIO, "no such device")
+
+    path = make_zip(a=CONTENT)
+    monkeypatch.setattr(zipfile, "ZipFile", fail)
+    assert reject_of(path).reason is Reason.IO
+
+
 def test_a_flipped_byte_in_a_packed_member_is_noticed(make_zip: Zip) -> None:
     path = make_zip(zipfile.ZIP_DEFLATED, a=CONTENT)
     data = bytearray(path.read_bytes())
@@ -190,6 +210,20 @@ def test_any_cut_or_byte_of_a_zip_gives_a_verdict(make_zip: Zip) -> None:
         except RejectError as error:
             assert error.reason in set(Reason)  # noqa: PT017 - the type of error is what counts
     assert opened > 0
+
+
+def test_a_member_without_a_name_or_before_the_file_is_none(make_zip: Zip) -> None:
+    path = make_zip(a=CONTENT, b=b"open")
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\x01\x02")
+    data[entry + 46] = 0  # a name ends at a NUL
+    second = data.index(b"PK\x01\x02", entry + 1)
+    struct.pack_into("<I", data, data.index(b"PK\x05\x06") + 16, entry + 5)  # directory offset
+    path.write_bytes(data)
+    assert list_members(path) == ["b"]
+    struct.pack_into("<I", data, second + 42, 0)
+    path.write_bytes(data)
+    assert reject_of(path, "b").reason is Reason.TRUNCATED  # at byte -5
 
 
 def test_what_is_no_zip_is_corrupt(tmp_path: Path) -> None:

@@ -9,9 +9,13 @@ from dali_pipelines.verdicts import Reason, RejectError
 
 def check(view: ByteView) -> None:
     assert view.size == 6
-    assert [view.peek(0, 3), view.peek(4, 9), view.peek(6, 1), view.peek(99, 1)] == [
-        *(b"cde", b"gh", b"", b"")
-    ]
+    assert [
+        view.peek(0, 3),
+        view.peek(4, 9),
+        view.peek(6, 1),
+        view.peek(99, 1),
+        view.peek(-2, 4),
+    ] == [*(b"cde", b"gh", b"", b"", b"")]
     assert view.peek(0, 1 << 40) == b"cdefgh"  # allocates what there is
     out = bytearray(3)
     view.fill(2, memoryview(out))

@@ -35,6 +35,13 @@ def test_processes_that_start_together_agree(tmp_path: Path) -> None:
     assert len(keys) == 1
 
 
+def test_the_first_of_two_writers_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = load_key(tmp_path / "id.key")
+    monkeypatch.setattr(Path, "exists", lambda _: False)  # as seen just before the other wrote it
+    assert load_key(tmp_path / "id.key") == key
+    assert [p.name for p in tmp_path.iterdir()] == ["id.key"]
+
+
 def test_a_key_can_be_brought(tmp_path: Path) -> None:
     (tmp_path / "k").write_text("00ff" * 8 + "\n")
     key = load_key(tmp_path / "k")

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from pydicom.dataset import Dataset
 
 from dali_pipelines import tag_parser
 from dali_pipelines.byte_view import ByteView, MemoryBytes
@@ -115,6 +116,17 @@ def test_an_error_of_the_disk_is_not_a_damaged_file() -> None:
     with pytest.raises(RejectError) as caught, quiet_pydicom():
         parse_tags(Failing(1 << 17), 0, EXPLICIT, WANTED)
     assert caught.value.reason is Reason.IO
+
+
+def test_a_failure_that_pydicom_swallows_is_still_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def swallow(source: HeaderReader, *_: Any, **__: Any) -> Dataset:
+        source.failure = RejectError(Reason.IO, "disk")
+        return Dataset()
+
+    monkeypatch.setattr(tag_parser, "read_dataset", swallow)
+    assert reason_of(bytes(99)) is Reason.IO
 
 
 def test_a_reader_reads_like_a_file() -> None:

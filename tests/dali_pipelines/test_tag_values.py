@@ -46,6 +46,8 @@ def test_text_is_decoded_by_its_character_set(dataset_of: Any) -> None:
     with quiet_pydicom():
         odd = dataset_of(SpecificCharacterSet="NONSENSE", PatientID=b"a\xff")
         assert text(odd, "PatientID").startswith("a")
+        hostile = dataset_of(SpecificCharacterSet="undefined", PatientID=b"a\xff")  # Python's own
+        assert text(hostile, "PatientID") == "aÿ"
 
 
 def test_decimal_text_becomes_numbers_or_nan(dataset_of: Any) -> None:

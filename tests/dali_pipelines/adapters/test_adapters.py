@@ -1,0 +1,204 @@
+"""Labels joined to a manifest: the three layouts, gaps, contradictions and leftovers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dali_pipelines.adapters import JoinReport, join_labels, read_labels
+from dali_pipelines.errors import ConfigError, DatasetError
+from dali_pipelines.manifest import read_manifest, to_frame, to_records, write_manifest
+from dali_pipelines.records import ImageRecord
+
+RecordOf = Callable[..., ImageRecord]
+Join = Callable[..., tuple[pd.DataFrame, JoinReport]]
+
+
+@pytest.fixture
+def join(tmp_path: Path) -> Join:
+    """join(frame, text of the table, adapter, ...)"""
+
+    def call(frame: pd.DataFrame, text: str, adapter: str, *more: str):
+        (tmp_path / "labels.csv").write_text(text)
+        return join_labels(frame, tmp_path / "labels.csv", adapter, *more)
+
+    return call
+
+
+def values(frame: pd.DataFrame, name: str) -> list[object]:
+    return [None if value is pd.NA else value for value in frame[name]]
+
+
+def test_rsna_fills_what_stripped_headers_lack(record_of: RecordOf, join: Join) -> None:
+    stripped = {"patient_id": "1.2", "study_instance_uid": "1.2", "flags": ("no_view", "sc")}
+    frame = to_frame(
+        [
+            record_of(path="/d/10/0123.dcm", **stripped),
+            record_of(path="/d/10/0124.dicom", laterality="R", flags=("no_view",), patient_id="10"),
+            record_of(path="/d/z.zip", member="11/0125.DCM", laterality="L", age_years=40),
+            record_of(path="/d/10/999.dcm"),
+        ]
+    )
+    text = (
+        "site_id,patient_id,image_id,laterality,view,age,cancer,BIRADS,density,machine_id\n"
+        "2,10,0123,L,MLO,61.0,0,,,49\n"
+        "2,10,0124,R,CC,61.0,1,0.0,B,49\n"
+        "1,11,0125,R,AT,95,0,2.0,A,21\n"
+        "1,12,0126,R,AT,,0,2.0,A,21\n"
+        "1,12,0126,R,AT,,0,2.0,A,21\n"
+    )
+    joined, report = join(frame, text, "rsna")
+    assert values(joined, "cancer") == [0, 1, 0, None]
+    assert values(joined, "patient_id") == ["10", "10", "11", ""]
+    assert values(joined, "laterality") == ["L", "R", "L", ""]
+    assert values(joined, "view") == ["MLO", "CC", "AT", ""]
+    assert values(joined, "age") == [61, 61, 40, None]
+    assert values(joined, "birads") == [None, 0, 2, None]
+    assert values(joined, "density") == ["", "B", "A", ""]
+    assert values(joined, "site_id") == ["2", "2", "1", ""]
+    assert values(joined, "dataset") == ["rsna", "rsna", "rsna", ""]
+    assert [list(flags) for flags in joined["flags"]] == [["sc"], [], ["laterality_conflict"], []]
+    assert values(joined, "status") == ["flagged", "ok", "flagged", "ok"]
+    assert report == JoinReport(3, 1, 2, 1, {"laterality": 1, "age": 1})
+    assert "2 rows without an image" in report.text()
+    assert frame["laterality"].tolist() == ["", "R", "L", ""]  # the given frame is untouched
+
+
+def test_rsna_test_table_gives_no_labels(record_of: RecordOf, join: Join) -> None:
+    frame = to_frame([record_of(path="/d/1.dcm")])
+    text = "patient_id,image_id,laterality,view,prediction_id\n7,1,L,CC,7_L\n"
+    joined, report = join(frame, text, "rsna")
+    assert values(joined, "cancer") == [None]
+    assert joined["cancer"].dtype == "Int8"
+    assert values(joined, "patient_id") == ["7"]
+    assert report.labeled_images == 0
+
+
+def test_spr_labels_the_breast_that_was_recalled(record_of: RecordOf, join: Join) -> None:
+    exams = {"N": "000012", "L": "000345", "R": "678901", "B": "000007"}
+    frame = to_frame(
+        [
+            record_of(path=f"/spr/dicoms/{folder}/1.2.{side or 'x'}", laterality=side)
+            for folder in exams.values()
+            for side in ("L", "R", "B", "")
+        ]
+    )
+    text = (
+        "AccessionNumber,PatientID,Laterality,target\n12,a,N,0\n345,b,L,1\n678901,c,R,1\n7,d,B,1\n"
+    )
+    joined, report = join(frame, text, "spr")
+    assert values(joined, "cancer") == [
+        *(0, 0, 0, 0),
+        *(1, 0, 1, None),
+        *(0, 1, 1, None),
+        *(1, 1, 1, 1),
+    ]
+    assert values(joined, "patient_id") == [p for p in "abcd" for _ in range(4)]
+    assert (report.labeled_images, report.rows_without_image) == (14, 0)
+
+
+def test_spr_finds_exams_by_accession_number_too(record_of: RecordOf, join: Join) -> None:
+    frame = to_frame([record_of(path="/flat/x.dcm", exam_id="0012", laterality="L")])
+    joined, report = join(frame, "AccessionNumber,Laterality,target\n12,N,0\n13,N,0\n", "spr")
+    assert values(joined, "cancer") == [0]
+    assert report.rows_without_image == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            "12,N,1\n13,L,0\n",
+            "'target' must be 0 where Laterality is N, and 1 elsewhere; lines 2, 3",
+        ),
+        ("12,X,1\n", "must hold N, L, R or B; lines 2"),
+        ("12,N,.5\n", "'target' must hold 0, 1"),
+        ("12,N,0\n012,L,1\n", "contradict each other, lines 2, 3"),
+    ],
+)
+def test_spr_tables_that_contradict_themselves(
+    record_of: RecordOf, join: Join, rows: str, message: str
+) -> None:
+    frame = to_frame([record_of(path="/d/000012/1", laterality="L")])
+    with pytest.raises(DatasetError, match=message):
+        join(frame, "AccessionNumber,Laterality,target\n" + rows, "spr")
+
+
+@pytest.mark.parametrize("name", ["1.2.1", "ab1", "1.5.1", "x1"])
+def test_csv_finds_images_by_uid_id_or_file(record_of: RecordOf, join: Join, name: str) -> None:
+    place = "/d/x1.dcm" if name == "x1" else "/d/1.5.1"
+    records = [
+        record_of(sop_instance_uid="1.2.1", image_id="ab1", path=place),
+        record_of(sop_instance_uid="1.2.2", image_id="ab2", path="/d/1.5.2"),
+    ]
+    joined, report = join(to_frame(records), f"image_id,label\n{name},1\n", "csv")
+    assert values(joined, "cancer") == [1, None]
+    assert report.images_without_label == 1
+
+
+def test_csv_takes_the_label_column_it_is_told(record_of: RecordOf, join: Join) -> None:
+    frame = to_frame([record_of(sop_instance_uid="1.2.1"), record_of(sop_instance_uid="1.2.2")])
+    joined, _ = join(frame, "sop_instance_uid,Y,cancer\n1.2.2,0,1\n", "csv", "y")
+    assert values(joined, "cancer") == [None, 0]
+
+
+def test_csv_paths_are_from_the_folder_of_the_table(
+    record_of: RecordOf, join: Join, tmp_path: Path
+) -> None:
+    frame = to_frame(
+        [
+            record_of(path=str(tmp_path / "a" / "1.dcm")),
+            record_of(path="/far/z.zip", member="m/2"),
+            record_of(path=str(tmp_path / "b\\c")),
+        ]
+    )
+    text = "path,cancer\n./a/../a/1.dcm,1\n/far/z.zip/m/2,0\nb\\c,1\n"
+    joined, report = join(frame, text, "csv")
+    assert values(joined, "cancer") == [1, 0, 1]
+    assert report.rows_without_image == 0
+
+
+def test_the_manifest_keeps_the_labels(record_of: RecordOf, join: Join, tmp_path: Path) -> None:
+    frame = to_frame([record_of(sop_instance_uid="1"), record_of(sop_instance_uid="2")])
+    text = "image_id,cancer,laterality,density\n1,1,r,c\n"
+    joined, _ = join(frame, text, "csv")
+    write_manifest(joined, tmp_path / "m.parquet")
+    back = read_manifest(tmp_path / "m.parquet")
+    pd.testing.assert_frame_equal(back, joined)
+    assert [record.tags.laterality for record in to_records(back)] == ["R", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "adapter", "message"),
+    [
+        ("id,cancer\n1,1\n", "csv", "no column 'image_id' or 'sop_instance_uid' or 'path'"),
+        ("image_id,y\n1,1\n", "csv", "no column 'cancer' or 'label'"),
+        ("image_id,cancer\n1,2\n", "csv", "lines 2"),
+        ("image_id,cancer\n9,1\n", "csv", "none of the 1 labels"),
+        ("image_id,cancer\n1,1\n1,0\n2,0\n", "csv", "1 images have rows that contradict"),
+        ("image_id,cancer\n1,1\n1,\n", "csv", "lines 2, 3"),
+        ("image_id,view\n1,CC\n", "rsna", "no column 'cancer'"),
+        ("image_id,cancer\n1,1\n", "spr", "no column 'AccessionNumber'"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_refused(
+    record_of: RecordOf, join: Join, text: str, adapter: str, message: str
+) -> None:
+    frame = to_frame([record_of(sop_instance_uid="1", path="/d/x")])
+    with pytest.raises(DatasetError, match=message):
+        join(frame, text, adapter)
+
+
+def test_a_name_shared_by_two_files_labels_neither(record_of: RecordOf, join: Join) -> None:
+    frame = to_frame([record_of(path="/a/1.dcm"), record_of(path="/b/1.dcm")])
+    with pytest.raises(DatasetError, match="2 images share the name"):
+        join(frame, "image_id,cancer\n1,1\n", "csv")
+
+
+def test_wrong_settings_are_named(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("AccessionNumber,Laterality,target\n1,N,0\n")
+    with pytest.raises(ConfigError, match="Did you mean 'rsna'"):
+        read_labels(tmp_path / "t.csv", "rsna23")
+    with pytest.raises(ConfigError, match="leave out --label-column"):
+        read_labels(tmp_path / "t.csv", "spr", "target")

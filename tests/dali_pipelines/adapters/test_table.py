@@ -1,0 +1,85 @@
+"""Label files as they come: separators, byte order marks, odd rows; ids stay text."""
+
+from pathlib import Path
+
+import pytest
+
+from dali_pipelines.adapters.table import Table, name_lines, read_table
+from dali_pipelines.errors import ConfigError, DatasetError
+
+
+def read(tmp_path: Path, content: bytes) -> Table:
+    (tmp_path / "t.csv").write_bytes(content)
+    return read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"image_id,cancer\n007,1\n008,0\n",
+        b"\xef\xbb\xbfimage_id;cancer\r\n007;1\r\n008;0\r\n",
+        b"\r\nimage_id\tcancer\r007\t1\r\r008\t0",
+        b' "Image_ID", CANCER\n007 , 1\n,\n"008",0',
+    ],
+)
+def test_every_way_to_write_a_table_reads_the_same(tmp_path: Path, content: bytes) -> None:
+    table = read(tmp_path, content)
+    assert table.columns == {"image_id": ["007", "008"], "cancer": ["1", "0"]}
+    assert table.labels("Cancer") == [1, 0]
+    assert "IMAGE_ID" in table
+
+
+def test_lines_count_those_inside_quotes_and_blank_ones(tmp_path: Path) -> None:
+    table = read(tmp_path, b'a,b\n"x\ny",1\n\n\nz,2\n')
+    assert table.columns["a"] == ["x\ny", "z"]
+    assert table.lines == [2, 6]
+
+
+def test_values_are_read_or_absent(tmp_path: Path) -> None:
+    cells = ["0", "1.0", "NaN", "0.0", "1"]
+    ages = ["58", "058Y", "", "000Y", "95.0"]
+    table = read(
+        tmp_path,
+        b"label,age,birads\n"
+        + "".join(f"{c},{a},{b}\n" for c, a, b in zip(cells, ages, "0x29-", strict=True)).encode(),
+    )
+    assert table.labels("label") == [0, 1, None, 0, 1]
+    assert table.ages("age") == [58, 58, None, None, 90]
+    assert table.numbers("birads", 6) == [0, None, 2, None, None]
+    assert table.texts("label") == ["0", "1.0", "", "0.0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no rows"),
+        (b"image_id,cancer\n", "no rows"),
+        (b"a,b\n1,2\n3\n4,5,6\n", "must have 2 cells as the first has; lines 3, 4 differ"),
+        (b"a,A\n1,2\n", "two columns of one name"),
+        (b"a,b\n\xff,2\n", "UTF-8"),
+        (b'a,b\n"1"x,2\n', "not a table of text"),
+    ],
+)
+def test_what_is_no_table_is_said_so(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        read(tmp_path, content)
+
+
+def test_wrong_cells_are_named_by_line_and_never_shown(tmp_path: Path) -> None:
+    table = read(tmp_path, b"image_id,cancer\n1,0\n,2\nSECRET,yes\n")
+    with pytest.raises(DatasetError, match="'cancer' must hold 0, 1 or nothing; lines 3, 4") as e:
+        table.labels("cancer")
+    assert "yes" not in str(e.value)
+    with pytest.raises(DatasetError, match="must name something in each row; lines 3 differ"):
+        table.names("image_id")
+    with pytest.raises(DatasetError, match="no column 'label' or 'y'; its columns are image_id"):
+        table.first_of(["label", "y"])
+
+
+def test_a_missing_file_is_a_setting_to_correct(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no labels"):
+        read_table(tmp_path / "none.csv")
+
+
+def test_many_lines_are_counted() -> None:
+    assert name_lines([9, 3, 3, 4, 5, 6, 7, 8]) == "lines 3, 4, 5, 6, 7 and 2 more"
