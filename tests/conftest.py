@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,3 +56,15 @@ def record_of() -> Callable[..., ImageRecord]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def dcmtk() -> Path:
+    """The folder of DCMTK's programs; skips or fails as `shared_data` does."""
+    program = shutil.which("dcmdjpeg")
+    if program is None:
+        message = "DCMTK is not installed (Debian package dcmtk)"
+        if os.environ.get("REQUIRE_SHARED") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    return Path(program).parent
