@@ -26,6 +26,7 @@ def machine_facts() -> dict[str, Any]:
         "commit": commit(),
         "cpu": cpu_model(),
         "cores": usable_cores(),
+        "load": round(os.getloadavg()[0], 1),  # what else ran: the average of the last minute
         "memory_gib": memory_gib(),
         "gpus": gpu_models(),
         "system": f"{platform.system()} {platform.machine()}",

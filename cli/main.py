@@ -20,9 +20,13 @@ from cli.logs import start_logging
 from dali_pipelines.errors import DeviceError, MammoError
 
 COMMANDS: Final[dict[str, str]] = {  # each in cli/<name>.py, whose docstring begins with the same
+    "phantom": "Write synthetic four-view screening exams as real DICOM files.",
     "scan": "Find the images in folders, files and zip archives, and write a manifest.",
     "split": "Assign each patient to a fold, and prove that no fold knows another.",
     "preprocess": "Prepare every image of a manifest and keep the results as shards.",
+    "train": "Train a classifier on a manifest with labels and folds.",
+    "predict": "Score the images of a manifest, or of DICOM files and folders.",
+    "evaluate": "Print AUROC, pF1, sensitivity and more of a predictions file, by level.",
     "demo": "Run the whole chain on synthetic exams.",
     "doctor": "Show what works on this machine.",
     "config": "Show the resolved settings, or list the recipes.",

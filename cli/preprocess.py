@@ -64,7 +64,7 @@ def command(
         )
     click.echo(
         f"{result.images:,} images of recipe {prepared_by.name} {prepared_by.hash} in "
-        f"{result.shards:,} shards, {result.written:,} of them new; {len(result.rejects):,} rejected",
+        f"{result.shards:,} shards, {result.written:,} new; {len(result.rejects):,} rejected",
         err=True,
     )
     facts = {"out": str(out), "images": result.images, "rejects": len(result.rejects)}

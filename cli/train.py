@@ -51,6 +51,7 @@ _SHORT_FOR: Final = {
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     *,
     manifest: Path,
     out: Path,

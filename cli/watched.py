@@ -36,7 +36,9 @@ class Watched:
             for batch in self._loader.run(blocks):
                 yield batch
                 rejected = len(self._loader.rejects)
-                bar.update(int((batch.indices >= 0).sum()), **({"rejected": rejected} if rejected else {}))
+                bar.update(
+                    int((batch.indices >= 0).sum()), **({"rejected": rejected} if rejected else {})
+                )
 
 
 @contextmanager

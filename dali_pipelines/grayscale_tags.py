@@ -54,6 +54,8 @@ def read_grayscale(
     bits = _bits(dataset, stream, pixel_format)
     slope, intercept = _rescale(dataset)
     signed = stream.signed or pixel_format.signed
+    modality_lut = _modality_lut(dataset, signed, flags)
+    below_zero = modality_lut is None and (signed or intercept < 0 or slope < 0)
     windows, function = _windows(dataset, flags)
     grayscale = Grayscale(
         bits=bits,
@@ -61,10 +63,10 @@ def read_grayscale(
         signed=signed,
         slope=slope,
         intercept=intercept,
-        modality_lut=_modality_lut(dataset, signed, flags),
+        modality_lut=modality_lut,
         function=function,
         windows=windows,
-        voi_luts=_voi_luts(dataset, signed or intercept < 0 or slope < 0, flags),
+        voi_luts=_voi_luts(dataset, below_zero, flags),
         invert=_invert(dataset, flags),
         padding=_padding(dataset, signed, flags),
     )

@@ -148,11 +148,12 @@ def write_manifest(frame: pd.DataFrame, path: Path) -> None:
         pq.write_table(table, aside, compression="zstd")
 
 
-def read_manifest(path: Path) -> pd.DataFrame:
+def read_manifest(path: str | Path) -> pd.DataFrame:
     """The rows that `write_manifest` was given, with the same types.
 
     Raises ConfigError if there is no such file, DatasetError if it is not a manifest.
     """
+    path = Path(path)
     if not path.is_file():
         raise ConfigError(f"no manifest {str(path)!r}; `mammo scan` writes one")
     try:

@@ -132,7 +132,7 @@ def _rle(head: bytes, payload: Payload, syntax_uid: str, pixel_format: PixelForm
             ) from error
         raise RejectError(
             Reason.SYNTAX,
-            "the transfer syntax is unknown, and so is what the pixel data begin with",
+            "the transfer syntax does not say how the pixel data are packed, and nor do they",
         ) from error
     return _tagged_stream("rle", pixel_format)
 

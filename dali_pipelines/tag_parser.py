@@ -180,7 +180,7 @@ def quiet_pydicom() -> Iterator[None]:
     """Silence for pydicom's warnings and log lines, in all threads: they quote tag values.
 
     Warning filters belong to the process, so the first thread in sets them and the last one out
-    puts them back.
+    puts them back; meanwhile the warnings of others are lost too.
     """
     logger = logging.getLogger("pydicom")
     with _Silence.lock:

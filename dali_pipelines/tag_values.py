@@ -17,13 +17,7 @@ from pydicom.dataset import Dataset
 from dali_pipelines.tag_parser import PARSE_ERRORS, tag_number
 from dali_pipelines.verdicts import Reason, RejectError
 
-_TEXT_DELIMITERS: Final = {
-    0x09,
-    0x0A,
-    0x0C,
-    0x0D,
-    0x5C,
-}  # each ends a code extension, PS3.5 6.1.2.5.3
+_TEXT_DELIMITERS: Final = {0x09, 0x0A, 0x0C, 0x0D, 0x5C}  # end a code extension, PS3.5 6.1.2.5.3
 _BINARY: Final = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dali_pipelines.records import Grayscale, ImageRecord, ImageTags, Location, StreamInfo
@@ -68,3 +69,32 @@ def dcmtk() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return Path(program).parent
+
+
+@pytest.fixture(scope="session")
+def noise() -> Callable[..., np.ndarray]:
+    """noise(precision, shape) -> values over the whole range of that precision."""
+
+    def make(precision: int, shape: tuple[int, int] = (37, 29), seed: int = 0) -> np.ndarray:
+        values = np.random.default_rng(seed).integers(0, 1 << precision, shape).astype(np.uint16)
+        values[0, 0], values[-1, -1] = 0, (1 << precision) - 1
+        return values
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def phantom_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A labeled and split manifest of 8 small synthetic patients in mixed syntaxes."""
+    from dali_pipelines.catalog import CatalogSettings, plan_catalog, write_catalog
+    from dali_pipelines.manifest import write_manifest
+    from dali_pipelines.phantom.exams import write_phantoms
+    from dali_pipelines.phantom.patients import PhantomSettings
+    from dali_pipelines.splits import assign_folds
+
+    folder = tmp_path_factory.mktemp("phantoms")
+    exams = write_phantoms(folder / "exams", PhantomSettings(patients=8, height=128, width=104))
+    settings = CatalogSettings(folder / "manifest.parquet", labels=exams.labels)
+    catalog = write_catalog(plan_catalog([exams.images], settings))
+    write_manifest(assign_folds(catalog.frame, folds=2, seed=0), settings.manifest)
+    return settings.manifest

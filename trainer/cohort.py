@@ -19,7 +19,7 @@ LABEL = "cancer"
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """The images of a run: `frame` in order of image_id, and positions in it.
+    """The images of a run: `frame` in order of SOP Instance UID, and positions in it.
 
     `labels` (n,) are 0 or 1. `train` and `held_out` are positions; `held_out` is empty in a run
     without validation. `fingerprint` changes with any image, label or fold.
@@ -40,7 +40,7 @@ def select_cohort(manifest: pd.DataFrame, settings: TrainSettings) -> Cohort:
     """
     _require_columns(manifest)
     require_no_overlap(manifest)
-    frame = _labeled(manifest, settings).sort_values("image_id", ignore_index=True)
+    frame = _labeled(manifest, settings).sort_values("sop_instance_uid", ignore_index=True)
     labels = frame[LABEL].to_numpy(np.int64)
     folds = frame["fold"].to_numpy(np.int64)
     held = np.zeros(len(frame), dtype=bool)

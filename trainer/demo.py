@@ -162,8 +162,8 @@ def _report(
 def _tiles(frame: pd.DataFrame, scores: pd.DataFrame, recipe: Recipe) -> list[Tile]:
     """The images with the highest scores of each class, those with cancer first."""
     shown = frame.merge(scores[["image_id", "prob"]], on="image_id")
-    shown = shown.sort_values(["cancer", "prob"], ascending=False).groupby("cancer", sort=False)
-    picked = shown.head(_SHOWN_OF_EACH_CLASS).reset_index(drop=True)
+    by_class = shown.sort_values(["cancer", "prob"], ascending=False).groupby("cancer", sort=False)
+    picked = by_class.head(_SHOWN_OF_EACH_CLASS).reset_index(drop=True)
     with Loader(to_records(picked), recipe) as loader:
         batches = list(loader.run(sequential_blocks(len(picked), _SHOWN_OF_EACH_CLASS)))
     images = torch.cat([batch.images for batch in batches]).numpy().astype(np.float32)

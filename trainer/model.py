@@ -30,6 +30,8 @@ def model_args(settings: ModelSettings, channels: int, size: tuple[int, int]) ->
         hint = f" Did you mean {near[0]!r}?" if near else " timm.list_models() names all."
         raise ConfigError(f"timm has no model {settings.name!r}.{hint}")
     args: dict[str, Any] = {"model_name": settings.name, "in_chans": channels, "num_classes": 1}
+    if settings.pool != "default":
+        args["global_pool"] = settings.pool
     if settings.drop:
         args["drop_rate"] = settings.drop
     known = timm.get_pretrained_cfg(settings.name)

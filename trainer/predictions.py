@@ -18,8 +18,11 @@ from dali_pipelines.identity import image_id
 from dali_pipelines.patient_groups import name_patients
 from trainer.aggregate import side
 
-# kept as text when a table is read: an id may look like a number
-TEXT_COLUMNS: Final = ("image_id", "patient_id", "laterality", "view", "recipe_hash")
+# an id may look like a number, and must stay text
+_DTYPES: Final = {
+    **dict.fromkeys(("image_id", "patient_id", "laterality", "view", "recipe_hash"), "str"),
+    "prob": "float64",
+}
 _CARRIED: Final = ("cancer", "fold")
 _PATIENT: Final = "patient:"  # a patient's hash is never that of an image whose UID is the same
 
@@ -72,7 +75,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise ConfigError(f"no predictions {str(path)!r}; `mammo predict` writes them")
     try:
-        table = pd.read_csv(path, dtype={**dict.fromkeys(TEXT_COLUMNS, "str"), "prob": float})
+        table = pd.read_csv(path, dtype=_DTYPES)
         for column in {"cancer", "fold"} & set(table.columns):
             table[column] = table[column].astype("Int64")
     except (ValueError, TypeError) as error:  # pandas' parser errors are ValueErrors

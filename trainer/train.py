@@ -51,6 +51,7 @@ class TrainResult:
     checkpoint: Path
     best: dict[str, Any]
     history: list[dict[str, Any]]
+    is_main: bool = True
 
 
 def train(
@@ -87,7 +88,9 @@ def train(
                     journal.checkpoint(LAST, run.checkpoint())
                     state = "preempted"
             journal.status(state, epoch=run.epoch, blocks=run.blocks, best=run.best)
-    return TrainResult(state, out / (BEST if run.best else LAST), run.best, run.history)
+    return TrainResult(
+        state, out / (BEST if run.best else LAST), run.best, run.history, world.is_main
+    )
 
 
 def _train(run: Run, source: Source, journal: Journal) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from scipy.special import expit
 
 from dali_pipelines.phantom.texture import Field, power_law
 
@@ -22,7 +23,7 @@ DENSE_SHARE: Final[dict[Density, tuple[float, float]]] = {
     "C": (0.30, 0.50),
     "D": (0.60, 0.80),
 }
-FAT, GLAND, MUSCLE = 0.30, 0.56, 0.54  # attenuation of the tissues
+FAT, GLAND, MUSCLE = 0.30, 0.52, 0.50  # attenuation of the tissues
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,6 @@ class Outline:
             self.depth_mm * depth,
         )
 
-
     def varied(self, rng: np.random.Generator) -> "Outline":
         """Nearly the same outline: the other breast of the same woman."""
         return dataclasses.replace(
@@ -114,8 +114,8 @@ def draw_tissue(
     skin = np.float32(0.10) * np.exp(-(((inside_mm - 1) / 0.8) ** 2))
     tissue = np.clip(tissue, 0.12, 1) * _thickness(inside_mm) + skin
     nipple = _nipple(y, x, outline)
-    attenuation: Field = np.where(inside_mm > 0, tissue, 0).astype(np.float32)
-    return np.maximum(attenuation, np.float32(0.42) * nipple)
+    tissue = np.maximum(np.where(inside_mm > 0, tissue, 0), np.float32(0.42) * nipple)
+    return np.asarray(tissue, np.float32)
 
 
 def _depth_below_skin(y: Field, x: Field, outline: Outline) -> Field:
@@ -125,14 +125,13 @@ def _depth_below_skin(y: Field, x: Field, outline: Outline) -> Field:
     depth = np.float32(outline.depth_mm)
     radius = np.sqrt((along / half) ** 2 + (x / depth) ** 2)
     slope = np.sqrt((along / half**2) ** 2 + (x / depth**2) ** 2) / np.maximum(radius, 1e-6)
-    inside: Field = (1 - radius) / np.maximum(slope, 1 / (2 * depth))
-    return inside
+    return np.asarray((1 - radius) / np.maximum(slope, 1 / (2 * depth)), np.float32)
 
 
 def _thickness(inside_mm: Field) -> Field:
     """Relative thickness: a rounded edge over the outermost 14 mm, then flat."""
     edge = np.clip(1 - inside_mm / np.float32(14), 0, 1)
-    return np.float32(0.25) + np.float32(0.75) * np.sqrt(1 - edge**2)
+    return np.asarray(0.25 + 0.75 * np.sqrt(1 - edge**2), np.float32)
 
 
 def _glandular(
@@ -149,12 +148,12 @@ def _glandular(
     far = far + ((x - 0.55 * outline.depth_mm) / (0.40 * outline.depth_mm)) ** 2
     score = coarse + np.float32(0.15) * fine - np.float32(0.9) * far
     breast = inside_mm > 0
-    limit = np.quantile(score[breast], 1 - dense_share) if breast.any() else 0.0
-    dense = 1 / (1 + np.exp((limit - score) / np.float32(0.34)))
+    limit = np.float32(np.quantile(score[breast], 1 - dense_share) if breast.any() else 0)
+    dense = expit((score - limit) / np.float32(0.34))
     strands = np.exp(-((fine / np.float32(0.22)) ** 2)) * np.float32(0.16)
     interior = np.clip((inside_mm - 4) / 10, 0, 1)
-    textured: Field = dense * (np.float32(0.85) + np.float32(0.13) * fine) + strands
-    return np.clip(textured, 0, 1.15) * interior
+    textured = dense * (np.float32(0.85) + np.float32(0.13) * fine) + strands
+    return np.asarray(np.clip(textured, 0, 1.15) * interior, np.float32)
 
 
 def _pectoral(y: Field, x: Field, size_mm: tuple[float, float]) -> Field:
@@ -162,11 +161,10 @@ def _pectoral(y: Field, x: Field, size_mm: tuple[float, float]) -> Field:
     width, height = size_mm
     share = np.clip(y / height, 0, 1)
     edge = width * (1 - share) * (1 + 0.25 * share)
-    wedge: Field = 1 / (1 + np.exp(np.clip((x - edge) / 1.5, -30, 30)))
-    return wedge * (y < height)
+    wedge = expit((edge - x) / 1.5)
+    return np.asarray(wedge * (y < height), np.float32)
 
 
 def _nipple(y: Field, x: Field, outline: Outline) -> Field:
     far = ((y - outline.nipple_mm) / 5.0) ** 2 + ((x - outline.depth_mm + 2) / 6.0) ** 2
-    bump: Field = np.sqrt(np.clip(1 - far, 0, 1))
-    return bump
+    return np.asarray(np.sqrt(np.clip(1 - far, 0, 1)), np.float32)

@@ -88,7 +88,8 @@ def expose(
     signal = np.where(breast, np.maximum(signal, np.float32(0.03)), air)
     signal[marker] = MARKER
     stored = np.rint(np.clip(signal, 0, 1) * np.float32(vendor.full)).astype(np.uint16)
-    return np.uint16(vendor.full) - stored if vendor.photometric == "MONOCHROME1" else stored
+    inverted = vendor.photometric == "MONOCHROME1"
+    return np.asarray(vendor.full - stored if inverted else stored, np.uint16)
 
 
 def draw_windows(

@@ -1,6 +1,6 @@
 """A folder of synthetic screening exams with its labels, and the places of the lesions beside them.
 
-    OUT/images/<patient>/<side>_<view>.dcm    OUT/labels.csv    OUT/lesions.csv    OUT/phantom.json
+    OUT/images/<patient_id>/<image_id>.dcm    OUT/labels.csv    OUT/lesions.csv    OUT/phantom.json
 
 phantom.json is written first and marks the folder as ours, labels.csv last: it means complete.
 """
@@ -8,7 +8,6 @@ phantom.json is written first and marks the folder as ours, labels.csv last: it 
 import csv
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from dali_pipelines.phantom.detector import VENDORS
 from dali_pipelines.phantom.patients import IMAGES, ImagePlan, PhantomSettings, draw_patient
 from dali_pipelines.phantom.picture import Picture, draw_picture
 from dali_pipelines.phantom.write import write_dicom
+from dali_pipelines.workers import core_count
 
 LABEL_COLUMNS: Final = (
     "site_id",
@@ -62,21 +62,36 @@ class PhantomSet:
     positives: int
     files: int
 
+    def to_dict(self) -> dict[str, str | int]:
+        """Plain values, paths as text."""
+        return {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
 
 def write_phantoms(
-    out: Path, settings: PhantomSettings, on_image: Callable[[], object] = lambda: None
+    out: Path, settings: PhantomSettings, on_images: Callable[[int], object] = lambda _count: None
 ) -> PhantomSet:
-    """Write the set that `settings` describe; `on_image` is called after each file.
+    """Write the set that `settings` describe; `on_images` gets the number of files just finished.
 
     The same settings give the same bytes, with any number of workers. A phantom folder is written
     anew; ConfigError if `out` holds anything else.
     """
     _prepare(out, settings)
-    one = partial(_write_patient, out, settings, on_image)
-    with ThreadPoolExecutor(settings.workers or os.cpu_count() or 1) as pool:
-        results = list(pool.map(one, range(settings.patients)))
-    labels = [row for rows, _ in results for row in rows]
-    lesions = [row for _, rows in results for row in rows]
+    labels: list[Row] = []
+    lesions: list[Row] = []
+    # Threads: at detector size the work is done in NumPy and the encoders, which release the GIL.
+    pool = ThreadPoolExecutor(settings.workers or core_count())
+    try:
+        for rows, marks in pool.map(
+            partial(_write_patient, out, settings), range(settings.patients)
+        ):
+            labels.extend(rows)
+            lesions.extend(marks)
+            on_images(len(rows))
+    finally:
+        pool.shutdown(cancel_futures=True)
     _write_table(out / _LESIONS, LESION_COLUMNS, lesions)
     _write_table(out / _LABELS, LABEL_COLUMNS, labels)
     return PhantomSet(
@@ -101,16 +116,18 @@ def _prepare(out: Path, settings: PhantomSettings) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for old in (out / _LABELS, out / _LESIONS):
         old.unlink(missing_ok=True)
-    for side, view in IMAGES:
-        for old in (out / _IMAGES).glob(f"PHANTOM-*/{side}_{view}.dcm"):
+    for folder in (out / _IMAGES).glob("PHANTOM-*"):
+        for old in folder.glob("2.25.*.dcm"):
             old.unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()
     content = dataclasses.asdict(settings)
     del content["workers"]  # has no part in what the files hold
     marker.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_patient(
-    out: Path, settings: PhantomSettings, on_image: Callable[[], object], number: int
+    out: Path, settings: PhantomSettings, number: int
 ) -> tuple[list[Row], list[Row]]:
     """Write a patient's images; return her rows of labels.csv and lesions.csv."""
     patient = draw_patient(settings, number)
@@ -121,11 +138,10 @@ def _write_patient(
     for index in range(len(IMAGES)):
         plan = ImagePlan(patient, index)
         picture = draw_picture(settings, plan)
-        path = folder / f"{plan.side}_{plan.view}.dcm"
+        path = folder / f"{picture.header.sop_uid}.dcm"
         write_dicom(path, picture.values, picture.header)
         labels.append(_label_row(plan, picture, path.relative_to(out).as_posix()))
         lesions.extend(_lesion_rows(plan, picture))
-        on_image()
     return labels, lesions
 
 

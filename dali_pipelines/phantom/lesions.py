@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from scipy.special import expit
 
 from dali_pipelines.phantom.anatomy import Grid, Outline, View
 from dali_pipelines.phantom.texture import Field
 
 LesionKind = Literal["mass", "calcification"]
 
-SHARPEST_PX: Final = 0.6  # a narrower speck would fall between pixel centers
+SHARPEST_PX: Final = 1.0  # a narrower speck would fall between pixel centers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def draw_lesion(rng: np.random.Generator, kind: LesionKind) -> Lesion:
     aside = (float(rng.uniform(-0.55, 0.55)), float(rng.uniform(-0.20, 0.50)))
     depth = float(rng.uniform(0.35, 0.75))
     if kind == "mass":
-        return Lesion(kind, depth, aside, rng.uniform(6.5, 12.0), rng.uniform(0.24, 0.36))
+        return Lesion(kind, depth, aside, rng.uniform(6.5, 12.0), rng.uniform(0.28, 0.40))
     reach, contrast, specks = rng.uniform(3.5, 7.0), rng.uniform(0.45, 0.65), rng.integers(8, 21)
     return Lesion(kind, depth, aside, reach, contrast, int(specks))
 
@@ -71,11 +72,15 @@ def add_lesion(
     for _ in range(lesion.specks):
         y, x = (center + rng.normal(0, lesion.radius_mm / 2.2) for center in center_mm)
         contrast = lesion.contrast * rng.uniform(0.6, 1)
-        add_speck(attenuation, grid, (y, x), rng.uniform(0.25, 0.65), contrast)
+        add_speck(attenuation, grid, (y, x), rng.uniform(0.25, 0.60), contrast)
 
 
 def add_speck(
-    attenuation: Field, grid: Grid, center_mm: tuple[float, float], radius_mm: float, contrast: float
+    attenuation: Field,
+    grid: Grid,
+    center_mm: tuple[float, float],
+    radius_mm: float,
+    contrast: float,
 ) -> None:
     """Add one calcification, a bright dot with soft edges, in place."""
     width = max(radius_mm, SHARPEST_PX * grid.spacing_mm)
@@ -100,7 +105,7 @@ def _add_mass(
         contour += np.float32(amplitude) * np.cos(order * angle + np.float32(phase))
     contour = np.clip(contour, 0.5, 1.5) * np.float32(lesion.radius_mm)
     distance = np.hypot(patch.y_mm, patch.x_mm)
-    body = 1 / (1 + np.exp((distance / contour - 1) / np.float32(0.11)))
+    body = expit((1 - distance / contour) / np.float32(0.11))
     reach = np.exp(-np.maximum(distance / contour - 0.8, 0) / np.float32(0.35))
     spicules = np.zeros_like(angle)
     for direction in rng.uniform(-np.pi, np.pi, int(rng.integers(8, 16))):

@@ -17,7 +17,12 @@ from dali_pipelines.phantom.lesions import Lesion, LesionKind, draw_lesion
 from dali_pipelines.settings import closest
 
 Side = Literal["L", "R"]
-IMAGES: Final[tuple[tuple[Side, View], ...]] = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
+IMAGES: Final[tuple[tuple[Side, View], ...]] = (
+    ("L", "CC"),
+    ("L", "MLO"),
+    ("R", "CC"),
+    ("R", "MLO"),
+)
 MIXED: Final = "mixed"
 
 

@@ -22,7 +22,8 @@ def power_law(
     spectrum *= squared ** np.float32(-exponent / 4)
     spectrum[0, 0] = 0
     field: Field = scipy.fft.irfft2(spectrum, s=shape)
-    return field / max(float(field.std()), 1e-12)
+    field /= max(float(field.std()), 1e-12)
+    return field
 
 
 def enlarge(field: Field, shape: tuple[int, int]) -> Field:
@@ -32,8 +33,7 @@ def enlarge(field: Field, shape: tuple[int, int]) -> Field:
     above, below, weight = _neighbors(field.shape[0], shape[0])
     tall = field[above] * (1 - weight[:, None]) + field[below] * weight[:, None]
     before, after, weight = _neighbors(field.shape[1], shape[1])
-    wide: Field = tall[:, before] * (1 - weight) + tall[:, after] * weight
-    return wide
+    return np.asarray(tall[:, before] * (1 - weight) + tall[:, after] * weight, np.float32)
 
 
 def _neighbors(old: int, new: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Field]:

@@ -28,18 +28,6 @@ EncodedOf = Callable[..., Encoded]
 
 
 @pytest.fixture(scope="session")
-def noise() -> Callable[..., np.ndarray]:
-    """noise(precision, shape) -> values over the whole range of that precision."""
-
-    def make(precision: int, shape: tuple[int, int] = (37, 29), seed: int = 0) -> np.ndarray:
-        values = np.random.default_rng(seed).integers(0, 1 << precision, shape).astype(np.uint16)
-        values[0, 0], values[-1, -1] = 0, (1 << precision) - 1
-        return values
-
-    return make
-
-
-@pytest.fixture(scope="session")
 def encoded_of() -> EncodedOf:
     """encoded_of(values, syntax, precision) -> Encoded, as the reader would give it."""
 

@@ -157,6 +157,14 @@ def test_a_directory_that_lies_about_sizes_is_not_believed(make_zip: Zip) -> Non
         assert reject_of(path).reason is reason
 
 
+def test_a_member_past_the_end_is_truncated(make_zip: Zip) -> None:
+    path = make_zip(a=CONTENT)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<2I", data, data.index(b"PK\x01\x02") + 20, 20_000, 20_000)
+    path.write_bytes(data)
+    assert reject_of(path).reason is Reason.TRUNCATED
+
+
 def test_a_stored_member_has_one_size(make_zip: Zip) -> None:
     path = make_zip(a=CONTENT)
     data = bytearray(path.read_bytes())

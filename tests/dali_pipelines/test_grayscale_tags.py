@@ -183,7 +183,13 @@ OVERLAY_BITS, OVERLAY_POSITION, OVERLAY_DATA = 0x0100, 0x0102, 0x3000
 
 @pytest.mark.parametrize(
     ("bits_allocated", "position", "data", "bits"),
-    [(16, 12, False, 12), (1, 0, False, 16), (16, 12, True, 16), (16, 0, False, 16)],
+    [
+        (16, 12, False, 12),
+        (1, 0, False, 16),
+        (1, 12, False, 16),
+        (16, 12, True, 16),
+        (16, 0, False, 16),
+    ],
 )
 def test_an_overlay_in_the_high_bits_is_cut_off(
     new_dicom: Any, read_dicom: Read, bits_allocated: int, position: int, data: bool, bits: int

@@ -84,6 +84,8 @@ def test_8_bit_entries_are_taken_packed_or_not(lut_of: Any) -> None:
     assert plain(lut_of((129, 0, 8), words, ("US", "OW"))[0]) == wanted
     lut, flagged = lut_of((129, 0, 8), ramp + b"\0", ("US", "OW"))
     assert (plain(lut), flagged) == (wanted, False)
+    lut, flagged = lut_of((128, 0, 8), ramp[:128], ("US", "OW"))
+    assert (plain(lut), flagged) == ((0, 8, list(ramp[:128])), False)
     swapped = np.frombuffer(ramp + b"\0", "<u2").astype(">u2").tobytes()
     lut, flagged = lut_of((129, 0, 8), swapped, ("US", "OW"), big=True)
     assert (plain(lut), flagged) == (wanted, False)
@@ -134,6 +136,9 @@ def test_a_modality_lut_is_read_and_must_be_sound(new_dicom: Any, read_dicom: Re
     record = read_dicom(new_dicom(ModalityLUTSequence=[item]))
     assert plain(record.grayscale.modality_lut) == (0, 12, list(RAMP))
     assert record.flags == ("nonconformant_rescale",)
+    both = new_dicom(ModalityLUTSequence=[item], VOILUTSequence=[item], PixelRepresentation=1)
+    both.tags["VOILUTSequence"] = [{"LUTDescriptor": (256, 65_436, 12), "LUTData": RAMP}]
+    assert plain(read_dicom(both).grayscale.voi_luts[0])[0] == 65_436  # a LUT puts out no negatives
     item["LUTDescriptor"] = (257, 0, 12)
     with pytest.raises(RejectError) as caught:
         read_dicom(new_dicom(ModalityLUTSequence=[item]))

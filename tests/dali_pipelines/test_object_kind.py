@@ -2,10 +2,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydicom.uid import UID_dictionary
 
 from dali_pipelines.records import ImageRecord
-from dali_pipelines.uids import is_not_an_image, is_secondary_capture
 from dali_pipelines.verdicts import Reason, RejectError
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -54,17 +52,6 @@ def test_other_objects_are_skipped(
     new_dicom: Any, read_dicom: Read, sop_class: str, reason: Reason
 ) -> None:
     assert reason_of(read_dicom, new_dicom(SOPClassUID=sop_class)) is reason
-
-
-def test_the_classes_that_hold_no_image_are_those_of_the_standard() -> None:
-    words = ("SR", "Presentation State", "Waveform", "Encapsulated", "Segmentation", "Raw Data")
-    for uid, (name, kind, *_) in UID_dictionary.items():
-        if kind == "SOP Class" and uid.startswith(STORAGE):
-            if any(word in name.split() or word in name for word in words) and "PR" not in name:
-                assert is_not_an_image(uid), name
-            if name.endswith("Image Storage") or "Image Storage -" in name:
-                assert not is_not_an_image(uid), name
-                assert is_secondary_capture(uid) == ("Secondary Capture" in name), name
 
 
 def test_without_pixels_the_class_says_what_is_wrong(new_dicom: Any, read_dicom: Read) -> None:

@@ -1,6 +1,5 @@
 """A toy archive without files: records whose images a fake source draws from their names."""
 
-import dataclasses
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,45 +11,12 @@ import pytest
 import torch
 
 from dali_pipelines.plan import EMPTY, Blocks
-from dali_pipelines.records import (
-    Batch,
-    Grayscale,
-    ImageRecord,
-    ImageTags,
-    Location,
-    StreamInfo,
-)
+from dali_pipelines.records import Batch, ImageRecord
 from dali_pipelines.verdicts import Reason, Reject
 
 SIDES = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
 BROKEN = "broken"  # manufacturer of an image that the source rejects
 BRIGHT = "bright"  # manufacturer of an image with a bright square
-
-
-def _record(name: str, patient: str, laterality: str, view: str, maker: str) -> ImageRecord:
-    texts = {f.name: "" for f in dataclasses.fields(ImageTags)}
-    tags: dict[str, Any] = {
-        **texts,
-        "sop_instance_uid": f"1.2.{name}",
-        "study_instance_uid": f"1.3.{patient}",
-        "patient_id": patient,
-        "laterality": laterality,
-        "view": view,
-        "view_modifiers": (),
-        "implant": None,
-        "manufacturer": maker,
-        "age_years": None,
-        "spacing_mm": None,
-        "signed": False,
-        "rows": 32,
-        "columns": 32,
-        "bits_allocated": 16,
-        "bits_stored": 12,
-        "high_bit": 11,
-    }
-    location = Location(f"/toy/{name}", "", "range", ((0, 1),), 1, 1)
-    stream = StreamInfo("raw", 32, 32, 1, 12, signed=False)
-    return ImageRecord(name, ImageTags(**tags), location, stream, Grayscale(12, 12))
 
 
 class FakeSource:
@@ -112,15 +78,18 @@ def fake_source() -> type[FakeSource]:
 
 
 @pytest.fixture
-def toy_records() -> list[ImageRecord]:
+def toy_records(record_of: Callable[..., ImageRecord]) -> list[ImageRecord]:
     """16 patients of 4 views; every fourth patient has cancer on the left, where it is bright."""
     return [
-        _record(
-            f"p{patient:02d}{side}{view}",
-            f"p{patient:02d}",
-            side,
-            view,
-            BRIGHT if patient % 4 == 0 and side == "L" else "",
+        record_of(
+            image_id=f"p{patient:02d}{side}{view}",
+            path=f"/toy/p{patient:02d}{side}{view}",
+            sop_instance_uid=f"1.2.p{patient:02d}{side}{view}",
+            study_instance_uid=f"1.3.p{patient:02d}",
+            patient_id=f"p{patient:02d}",
+            laterality=side,
+            view=view,
+            manufacturer=BRIGHT if patient % 4 == 0 and side == "L" else "",
         )
         for patient in range(16)
         for side, view in SIDES
@@ -135,8 +104,8 @@ def toy_frame(toy_records: list[ImageRecord]) -> pd.DataFrame:
     frame = to_frame(toy_records)
     patient = frame["patient_id"].str[1:].astype(int)
     return frame.assign(
-        cancer=pd.array(frame["manufacturer"] == BRIGHT, dtype="Int8"),
-        fold=pd.array(patient // 4 % 2, dtype="Int16"),
+        cancer=(frame["manufacturer"] == BRIGHT).astype("Int8"),
+        fold=(patient // 4 % 2).astype("Int16"),
     )
 
 

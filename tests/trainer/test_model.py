@@ -30,6 +30,12 @@ def test_a_network_gives_one_logit_an_image() -> None:
     assert logits.dtype == torch.float32
 
 
+def test_the_feature_map_is_pooled_as_asked() -> None:
+    args = model_args(ModelSettings("test_resnet", pool="max"), 1, (64, 48))
+    assert args == {**ARGS, "global_pool": "max"}
+    assert build_model(args).global_pool.pool_type == "max"
+
+
 def test_a_network_of_one_size_is_built_for_that_of_the_recipe() -> None:
     args = model_args(ModelSettings("test_vit"), 3, (96, 64))
     assert args["img_size"] == [96, 64]

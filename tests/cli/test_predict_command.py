@@ -1,0 +1,148 @@
+"""From DICOM files to scores, with a small network that has learned nothing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from cli.predict import command
+from dali_pipelines.catalog import CatalogSettings, plan_catalog, write_catalog
+from dali_pipelines.errors import CheckpointError, ConfigError, DatasetError, RejectsError
+from dali_pipelines.identity import image_id, load_key
+from dali_pipelines.manifest import write_manifest
+from dali_pipelines.phantom.exams import write_phantoms
+from dali_pipelines.phantom.patients import PhantomSettings
+from dali_pipelines.recipe import Recipe, ResizeSettings
+from trainer.checkpoint import Checkpoint, save_checkpoint
+from trainer.model import build_model
+from trainer.predictions import read_predictions
+
+ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}
+RECIPE = Recipe("small", resize=ResizeSettings(size=(48, 32)))
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two patients as DICOM files below dicom/, their manifest, and two checkpoints."""
+    folder = tmp_path_factory.mktemp("archive")
+    small = PhantomSettings(patients=2, prevalence=1.0, height=96, width=80, workers=1)
+    exams = write_phantoms(folder / "phantom", small)
+    exams.images.rename(folder / "dicom")
+    settings = CatalogSettings(folder / "m.parquet", labels=exams.labels)
+    catalog = write_catalog(plan_catalog([folder / "dicom"], settings))
+    patients, _ = pd.factorize(catalog.frame["patient_id"])
+    write_manifest(catalog.frame.assign(fold=patients), settings.manifest)
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        weights = build_model(ARGS).state_dict()
+        checkpoint = Checkpoint(
+            weights, ARGS, RECIPE.to_dict(), RECIPE.hash, {}, {}, 1, 0, [0.0, 0.0], "", {}, [], {}
+        )
+        save_checkpoint(checkpoint, folder / f"{seed}.pt")
+    return folder
+
+
+def _run(*args: str | Path) -> Result:
+    shown = [*map(str, args), "--device", "cpu"]
+    return CliRunner().invoke(command, shown, standalone_mode=False)
+
+
+def _ckpt(archive: Path, *seeds: int) -> list[str]:
+    return [part for seed in seeds or (1,) for part in ("--ckpt", str(archive / f"{seed}.pt"))]
+
+
+def test_a_manifest_gives_scores_on_three_levels(archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "p.csv"
+    result = _run(archive / "m.parquet", *_ckpt(archive), "-O", out)
+    assert result.exception is None
+    assert result.stdout == f"{out}\n"
+    images = read_predictions(out)
+    assert len(images) == 8
+    assert images["prob"].between(0, 1).all()
+    assert set(images["view"]) == {"CC", "MLO"}
+    assert images["cancer"].sum() == 4
+    assert len(pd.read_csv(tmp_path / "new" / "p_breast.csv")) == 4
+    assert len(pd.read_csv(tmp_path / "new" / "p_patient.csv")) == 2
+
+
+def test_files_are_scanned_on_the_way_and_score_the_same(archive: Path, tmp_path: Path) -> None:
+    key = archive / "m.key"
+    _run(archive / "m.parquet", *_ckpt(archive), "-O", tmp_path / "a.csv")
+    _run(archive / "dicom", *_ckpt(archive), "-O", tmp_path / "b.csv", "--id-key", key)
+    columns = ["image_id", "patient_id", "prob"]
+    first, second = (
+        read_predictions(tmp_path / name)[columns].sort_values("image_id", ignore_index=True)
+        for name in ("a.csv", "b.csv")
+    )
+    pd.testing.assert_frame_equal(first, second, rtol=1e-5)
+
+
+def test_names_are_hashes_unless_raw_ones_are_asked_for(archive: Path, tmp_path: Path) -> None:
+    frame = pd.read_parquet(archive / "m.parquet")
+    _run(archive / "m.parquet", *_ckpt(archive), "-O", tmp_path / "keyed.csv")
+    keyed = (tmp_path / "keyed.csv").read_text()
+    assert not any(name in keyed for name in [*frame["patient_id"], *frame["sop_instance_uid"]])
+    key = load_key(archive / "m.key")
+    assert image_id(key, frame["sop_instance_uid"].iloc[0]) in keyed
+    _run(archive / "m.parquet", *_ckpt(archive), "-O", tmp_path / "raw.csv", "--ids", "raw")
+    raw = read_predictions(tmp_path / "raw.csv")
+    assert set(raw["image_id"]) == set(frame["sop_instance_uid"])
+    assert set(raw["patient_id"]) == set(frame["patient_id"])
+
+
+def test_one_fold_and_several_checkpoints(archive: Path, tmp_path: Path) -> None:
+    def scores(name: str, *seeds: int) -> "pd.Series[float]":
+        args = ("--fold", "1", "-O", tmp_path / name)
+        _run(archive / "m.parquet", *_ckpt(archive, *seeds), *args)
+        return read_predictions(tmp_path / name)["prob"]
+
+    first, second, both = scores("1.csv", 1), scores("2.csv", 2), scores("3.csv", 1, 2)
+    assert len(both) == 4
+    assert both.to_list() == pytest.approx(((first + second) / 2).to_list(), abs=1e-6)
+
+
+def test_broken_inputs_are_named_counted_and_cost_no_other(archive: Path, tmp_path: Path) -> None:
+    images = sorted((archive / "dicom").rglob("*.dcm"))
+    folder = tmp_path / "exam"
+    folder.mkdir()
+    for number, image in enumerate(images):
+        whole = image.read_bytes()
+        (folder / f"{number}.dcm").write_bytes(whole if number else whole[: len(whole) // 2])
+    (folder / "notes.txt").write_text("hello")
+    args = (folder, *_ckpt(archive), "-O", tmp_path / "p.csv", "--json")
+    strict = _run(*args)
+    assert isinstance(strict.exception, RejectsError)
+    assert "1 of 8 inputs" in str(strict.exception)  # the text file is no lost image
+    assert len(read_predictions(tmp_path / "p.csv")) == 7
+    assert _run(*args, "--max-rejects", "20%").exception is None
+    facts: dict[str, Any] = json.loads(strict.stdout)
+    assert (facts["image"]["n"], facts["breast"]["n"], facts["rejects"]["n"]) == (7, 4, 2)
+    rejects = Path(facts["rejects"]["path"])
+    assert rejects.stat().st_mode & 0o777 == 0o600
+    assert "0.dcm" in rejects.read_text()
+
+
+def test_what_cannot_be_scored_is_one_sentence(archive: Path, tmp_path: Path) -> None:
+    def error(*args: str | Path) -> BaseException | None:
+        return _run(*args, "-O", tmp_path / "p.csv").exception
+
+    manifest = archive / "m.parquet"
+    other = error(manifest, *_ckpt(archive), "--recipe", "demo")
+    assert isinstance(other, CheckpointError)
+    assert RECIPE.hash in str(other)
+    assert isinstance(error(manifest, "--ckpt", "absent.pt"), CheckpointError)
+    assert isinstance(error("absent.parquet", *_ckpt(archive)), ConfigError)
+    assert "it has folds 0, 1" in str(error(manifest, *_ckpt(archive), "--fold", "7"))
+    assert isinstance(error(archive / "dicom", *_ckpt(archive), "--fold", "0"), ConfigError)
+    bare = tmp_path / "bare.parquet"
+    write_manifest(pd.read_parquet(manifest).drop(columns="fold"), bare)
+    assert "mammo split" in str(error(bare, *_ckpt(archive), "--fold", "0"))
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "notes.txt").write_text("hello")
+    nothing = error(tmp_path / "text", *_ckpt(archive))
+    assert isinstance(nothing, DatasetError)
+    assert "p_rejects.csv" in str(nothing)

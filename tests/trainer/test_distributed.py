@@ -1,0 +1,178 @@
+"""One rank in this process, and two that meet over gloo in processes of their own."""
+
+import os
+import runpy
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dali_pipelines.errors import ConfigError, DeviceError
+from trainer.distributed import find_device, fixed_arithmetic, join_world
+
+ROOT = Path(__file__).parents[2]
+
+# A network without batch norm, 8 images of which a source cannot give 3, one step. Each rank
+# saves the gradients and what it gathered.
+STEP = """
+import sys, threading
+import numpy as np, torch
+from torch import nn
+from dali_pipelines.records import Batch
+from trainer.distributed import join_world, fixed_arithmetic
+from trainer.epoch import Pass, collect, gather_rejects, score_pass, train_pass
+from trainer.learner import Learner
+from trainer.optim import build_optimizer
+from trainer.settings import OptimSettings, TrainSettings
+from dali_pipelines.verdicts import Reason, Reject
+
+class Source:
+    def __init__(self):
+        self.rejects = []
+    def run(self, blocks):
+        for indices in blocks:
+            images = torch.zeros(len(indices), 1, 4, 4)
+            valid = torch.zeros(len(indices), dtype=torch.bool)
+            for slot, index in enumerate(indices.tolist()):
+                if index in (1, 2, 3):
+                    self.rejects.append(Reject(f"/{index}", "", "", "read", Reason.IO, "x"))
+                elif index >= 0:
+                    generator = torch.Generator().manual_seed(index)
+                    images[slot] = torch.randn(1, 4, 4, generator=generator)
+                    valid[slot] = True
+            yield Batch(images, valid, indices, ())
+
+batch, out = int(sys.argv[1]), sys.argv[2]
+with join_world("cpu") as world, fixed_arithmetic(world, 1):
+    torch.manual_seed(world.rank)  # only rank 0's weights may count
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 1))
+    settings = TrainSettings(optim=OptimSettings(lr=0.1, clip_norm=0))
+    parallel, stop = world.parallel(model), threading.Event()
+    learner = Learner(
+        model, parallel, build_optimizer(model, settings.optim), settings, world, stop
+    )
+    if world.rank == world.size - 1:
+        stop.set()  # one rank alone is asked to stop
+    source = Source()
+    blocks = np.arange(8).reshape(-1, batch)
+    (step,) = train_pass(learner, source, blocks, np.arange(8) % 2, Pass(0, 0, len(blocks)))
+    logits = collect(score_pass(model, source, np.arange(9).reshape(-1, 3), world), 10, world)
+    torch.save(
+        {
+            "grads": [p.grad for p in model.parameters()],
+            "logits": torch.from_numpy(logits),
+            "rejects": [r.path for r in gather_rejects(source, world)],
+            "step": [step.blocks, step.images, step.stop],
+            "loss": world.sum(np.array([step.loss])).tolist(),
+        },
+        f"{out}/{world.size}-{world.rank}.pt",
+    )
+"""
+
+
+def _start(script: Path, ranks: int) -> list["subprocess.Popen[bytes]"]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(ranks)}
+    return [
+        subprocess.Popen(
+            [sys.executable, str(script), "4", str(script.parent)],
+            env={
+                **os.environ,
+                **shared,
+                "PYTHONPATH": str(ROOT),
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+            },
+        )
+        for rank in range(ranks)
+    ]
+
+
+@pytest.fixture
+def _no_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("_no_ranks")
+def test_two_ranks_do_what_one_does_with_the_whole_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "step.py"
+    script.write_text(STEP)
+    ranks = _start(script, 2)
+    monkeypatch.setattr(sys, "argv", [str(script), "8", str(tmp_path)])
+    runpy.run_path(str(script))
+    assert [rank.wait(timeout=120) for rank in ranks] == [0, 0]
+    alone, first, second = (
+        torch.load(tmp_path / name, weights_only=True) for name in ("1-0.pt", "2-0.pt", "2-1.pt")
+    )
+    # rank 0 had one valid image of four, rank 1 four: a mean of means would weigh them wrongly
+    for whole, a, b in zip(alone["grads"], first["grads"], second["grads"], strict=True):
+        torch.testing.assert_close(a, whole)
+        assert torch.equal(a, b)
+    assert first["loss"] == pytest.approx(alone["loss"])
+    assert first["step"] == second["step"] == [2, 5, True]
+    assert alone["step"] == [1, 5, True]
+    # every image once, on every rank, in spite of the unequal number of blocks
+    assert torch.equal(first["logits"].nan_to_num(9), second["logits"].nan_to_num(9))
+    assert torch.isnan(first["logits"]).nonzero().flatten().tolist() == [1, 2, 3, 9]
+    assert first["rejects"] == second["rejects"] == ["/1", "/2", "/3"]
+
+
+@pytest.mark.usefixtures("_no_ranks")
+def test_a_plain_process_is_alone_and_needs_no_group() -> None:
+    with join_world("cpu") as world:
+        assert (world.rank, world.size, world.is_main) == (0, 1, True)
+        assert not torch.distributed.is_initialized()
+        values = np.array([1.0, 2.0])
+        assert world.sum(values) is values
+        assert world.gather("x") == ["x"]
+        model = nn.Linear(1, 1)
+        assert world.parallel(model) is model
+
+
+@pytest.mark.usefixtures("_no_ranks")
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"RANK": "0"}, "RANK, WORLD_SIZE, LOCAL_RANK"),
+        ({"RANK": "a", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}, "whole numbers"),
+        ({"RANK": "2", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}, "found 2 of 2"),
+    ],
+)
+def test_a_half_set_environment_is_said(
+    variables: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=message), join_world("cpu"):
+        pass
+
+
+def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert find_device("auto") == torch.device("cpu")
+    assert find_device("cpu") == torch.device("cpu")
+    with pytest.raises(DeviceError, match=r"torch finds 0.*--device cpu"):
+        find_device("gpu")
+
+
+@pytest.mark.usefixtures("_no_ranks")
+def test_arithmetic_is_fixed_and_given_back() -> None:
+    before = torch.get_num_threads()
+    with join_world("cpu") as world:
+        with fixed_arithmetic(world, 1):
+            assert torch.get_num_threads() == 1
+            assert torch.are_deterministic_algorithms_enabled()
+        with fixed_arithmetic(world, 0):
+            assert torch.get_num_threads() == len(os.sched_getaffinity(0))
+    assert torch.get_num_threads() == before
+    assert not torch.are_deterministic_algorithms_enabled()
