@@ -79,6 +79,7 @@ def command(
     rejects: list[Reject] = []
     if is_manifest:
         frame = _read(sources[0], fold)
+    out.parent.mkdir(parents=True, exist_ok=True)
     key = load_key(id_key or key_path(sources[0] if is_manifest else out))
     if not is_manifest:
         frame, rejects = _scan(sources, key, fold)
@@ -140,7 +141,6 @@ def _write(predictions: "Predictions", rejects: "list[Reject]", out: Path) -> di
         "breast": (_beside(out, "breast"), breasts),
         "patient": (_beside(out, "patient"), patient_scores(breasts)),
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
     for path, table in tables.values():
         write_csv(table, path)
     rejected = write_rejects([*rejects, *predictions.rejects], _beside(out, "rejects"))

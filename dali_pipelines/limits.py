@@ -24,5 +24,5 @@ def require_few_rejects(rejected: int, total: int, limit: float) -> None:
     if rejected > limit * total:
         raise RejectsError(
             f"{rejected:,} of {total:,} inputs were rejected ({rejected / total:.1%}), more than "
-            f"--max-rejects {limit:.1%} allows; rejects.csv says why"
+            f"--max-rejects {limit:.1%} allows; the table of rejects says why"
         )

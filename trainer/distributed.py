@@ -55,6 +55,12 @@ class World:
         distributed.all_gather_object(items, item)
         return items
 
+    def share_buffers(self, model: nn.Module) -> None:
+        """Give every rank the buffers of rank 0: after a step the averages of batch norm differ."""
+        if self.size > 1:
+            for buffer in model.buffers():
+                distributed.broadcast(buffer, src=0)
+
     def parallel(self, model: nn.Module) -> nn.Module:
         """The model, wrapped so that gradients are averaged where there is more than one rank."""
         if self.size == 1:

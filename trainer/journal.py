@@ -76,6 +76,12 @@ class Journal:
             content = {"state": state, **facts, "pid": os.getpid(), "host": platform.node()}
             _write_text(self.folder / "status.json", json.dumps(content, indent=2) + "\n")
 
+    def start_over(self) -> None:
+        """Remove what an earlier run left, so that none of it is taken for this one's."""
+        if self._is_main:
+            for name in (LAST, BEST, "metrics.jsonl", "oof.csv", "rejects.csv"):
+                (self.folder / name).unlink(missing_ok=True)
+
     def config(self, settings: Row, recipe: Row) -> None:
         """Write config.yaml."""
         if self._is_main:

@@ -60,7 +60,7 @@ def prediction_table(
 
 def _patients(rows: pd.DataFrame, key: bytes | None) -> list[str]:
     """The patient of each row, hashed with `key`; its study or itself where that is unknown."""
-    names = [name.lstrip("\0") for name in name_patients(rows, "patient_id")]
+    names = name_patients(rows, "patient_id").to_list()
     if key is None:
         return names
     hashes = {name: image_id(key, _PATIENT + name) for name in set(names)}

@@ -87,6 +87,7 @@ class Run:
         Cut short where this process is asked to stop.
         """
         held_out, world = self.cohort.held_out, self.learner.world
+        world.share_buffers(self.learner.model)
         places = sequential_blocks(len(held_out), self.settings.data.batch)
         blocks = np.where(places < 0, -1, held_out[places]) if len(held_out) else places
         scores = score_pass(self.learner.model, source, blocks, world, self.settings.amp)
@@ -120,6 +121,16 @@ class Run:
             self.best = {"metric": monitor, "value": value, "epoch": self.epoch + 1}
         self.epoch, self.blocks, self.tally = self.epoch + 1, 0, np.zeros(2)
         return better
+
+    def summary(self) -> str:
+        """One line on the last epoch: "epoch 1/10  loss 0.1423  val/breast/auroc 0.8710"."""
+        row = self.history[-1]
+        shown = {"loss": row["train/loss"]}
+        if len(self.cohort.held_out):
+            name = f"val/{self.settings.monitor}"
+            shown[name] = row[name]
+        figures = [f"{k} {'undefined' if v is None else f'{v:.4f}'}" for k, v in shown.items()]
+        return "  ".join([f"epoch {row['epoch']}/{self.settings.epochs}", *figures])
 
     def checkpoint(self, *, to_score: bool = False) -> Checkpoint:
         """The state as a checkpoint, to go on from or only to score; all ranks call it."""

@@ -6,7 +6,6 @@ SIGTERM or SIGUSR1 stops it after any step; it goes on later from its last check
 """
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -81,6 +80,8 @@ def train(
             Journal(out, key, is_main=world.is_main) as journal,
             options.open_source(records, recipe, settings.loader, options.device) as source,
         ):
+            if options.resume == "no":
+                journal.start_over()
             journal.config(to_dict(settings), recipe.to_dict())
             state: Ending = "done"
             while state == "done" and not run.is_done:
@@ -119,15 +120,5 @@ def _validate(run: Run, source: Source, journal: Journal, options: RunOptions) -
         journal.scores(run.cohort.frame, logits, run.recipe.hash)
     journal.checkpoint(LAST, run.checkpoint())
     journal.metrics(run.history)
-    log.info("%s%s", _summary(run.history[-1], run.settings), " best so far" if better else "")
+    log.info("%s%s", run.summary(), "  best so far" if better else "")
     return True
-
-
-def _summary(row: Mapping[str, Any], settings: TrainSettings) -> str:
-    """One line on an epoch, such as "epoch 1/10  loss 0.1423  val/breast/auroc 0.8710"."""
-    shown = {"loss": row["train/loss"]}
-    if settings.validate == "fold":
-        name = f"val/{settings.monitor}"
-        shown[name] = row[name]
-    figures = (f"{k} {'undefined' if v is None else format(v, '.4f')}" for k, v in shown.items())
-    return "  ".join([f"epoch {row['epoch']}/{settings.epochs}", *figures])

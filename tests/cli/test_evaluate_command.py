@@ -78,9 +78,10 @@ def test_labels_come_from_a_manifest(tmp_path: Path, column: str) -> None:
     missing = _run(tmp_path / "p.csv")
     assert isinstance(missing.exception, DatasetError)
     assert "lack cancer" in str(missing.exception)
-    names = {column: ["i4", "i3", "i2", "i1"], "cancer": [0, 1, 0, 0]}
-    others = {"image_id": ["a", "b", "c", "d"]} if column != "image_id" else {}
-    manifest = _manifest(tmp_path / "m.parquet", **{**others, **names})
+    names: dict[str, list[object]] = {column: ["i4", "i3", "i2", "i1"], "cancer": [0, 1, 0, 0]}
+    if column != "image_id":
+        names["image_id"] = ["a", "b", "c", "d"]
+    manifest = _manifest(tmp_path / "m.parquet", **names)
     figures = json.loads(_run(tmp_path / "p.csv", "--labels", manifest, "--json").stdout)
     assert figures["image/auroc"] == pytest.approx(2 / 3)
 

@@ -73,6 +73,8 @@ def test_files_are_scanned_on_the_way_and_score_the_same(archive: Path, tmp_path
     key = archive / "m.key"
     _run(archive / "m.parquet", *_ckpt(archive), "-O", tmp_path / "a.csv")
     _run(archive / "dicom", *_ckpt(archive), "-O", tmp_path / "b.csv", "--id-key", key)
+    assert _run(archive / "dicom", *_ckpt(archive), "-O", tmp_path / "new/c.csv").exception is None
+    assert (tmp_path / "new" / "c.key").stat().st_mode & 0o777 == 0o600
     columns = ["image_id", "patient_id", "prob"]
     first, second = (
         read_predictions(tmp_path / name)[columns].sort_values("image_id", ignore_index=True)
@@ -113,7 +115,7 @@ def test_broken_inputs_are_named_counted_and_cost_no_other(archive: Path, tmp_pa
         whole = image.read_bytes()
         (folder / f"{number}.dcm").write_bytes(whole if number else whole[: len(whole) // 2])
     (folder / "notes.txt").write_text("hello")
-    args = (folder, *_ckpt(archive), "-O", tmp_path / "p.csv", "--json")
+    args = (str(folder), *_ckpt(archive), "-O", str(tmp_path / "p.csv"), "--json")
     strict = _run(*args)
     assert isinstance(strict.exception, RejectsError)
     assert "1 of 8 inputs" in str(strict.exception)  # the text file is no lost image

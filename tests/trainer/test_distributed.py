@@ -61,6 +61,8 @@ with join_world("cpu") as world, fixed_arithmetic(world, 1):
     source = Source()
     blocks = np.arange(8).reshape(-1, batch)
     (step,) = train_pass(learner, source, blocks, np.arange(8) % 2, Pass(0, 0, len(blocks)))
+    model.register_buffer("mark", torch.tensor([world.rank + 7]))
+    world.share_buffers(model)
     logits = collect(score_pass(model, source, np.arange(9).reshape(-1, 3), world), 10, world)
     torch.save(
         {
@@ -68,6 +70,7 @@ with join_world("cpu") as world, fixed_arithmetic(world, 1):
             "logits": torch.from_numpy(logits),
             "rejects": [r.path for r in gather_rejects(source, world)],
             "step": [step.blocks, step.images, step.stop],
+            "mark": model.mark.item(),
             "loss": world.sum(np.array([step.loss])).tolist(),
         },
         f"{out}/{world.size}-{world.rank}.pt",
@@ -118,6 +121,7 @@ def test_two_ranks_do_what_one_does_with_the_whole_batch(
     for whole, a, b in zip(alone["grads"], first["grads"], second["grads"], strict=True):
         torch.testing.assert_close(a, whole)
         assert torch.equal(a, b)
+    assert first["mark"] == second["mark"] == alone["mark"] == 7
     assert first["loss"] == pytest.approx(alone["loss"])
     assert first["step"] == second["step"] == [2, 5, True]
     assert alone["step"] == [1, 5, True]

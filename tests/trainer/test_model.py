@@ -33,7 +33,7 @@ def test_a_network_gives_one_logit_an_image() -> None:
 def test_the_feature_map_is_pooled_as_asked() -> None:
     args = model_args(ModelSettings("test_resnet", pool="max"), 1, (64, 48))
     assert args == {**ARGS, "global_pool": "max"}
-    assert build_model(args).global_pool.pool_type == "max"
+    assert build_model(args).get_submodule("global_pool").pool_type == "max"
 
 
 def test_a_network_of_one_size_is_built_for_that_of_the_recipe() -> None:
