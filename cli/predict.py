@@ -117,9 +117,9 @@ def _scan(
 ) -> "tuple[pd.DataFrame, list[Reject]]":
     """The images among files and folders, as rows of a manifest, and all else."""
     from cli.progress import progress
+    from dali_pipelines.catalog.scan import ScanOptions, scan
+    from dali_pipelines.catalog.walk import walk
     from dali_pipelines.manifest import to_frame
-    from dali_pipelines.scan import ScanOptions, scan
-    from dali_pipelines.walk import walk
 
     if fold is not None:
         raise ConfigError("--fold needs a manifest with folds, not DICOM files")

@@ -81,9 +81,9 @@ def command(
     read never ends the scan. Links to folders are not followed.
     """
     from cli.progress import progress
-    from dali_pipelines.catalog import CatalogSettings, plan_catalog, write_catalog
-    from dali_pipelines.dicom import ReadOptions
-    from dali_pipelines.scan import ScanOptions
+    from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_catalog
+    from dali_pipelines.catalog.scan import ScanOptions
+    from dali_pipelines.dicom.image import ReadOptions
 
     most = _parse_limit(max_rejects)
     read = ReadOptions(hash=not no_hash, accept_processing=accept_processing)

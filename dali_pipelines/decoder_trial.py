@@ -14,16 +14,16 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dali_pipelines.archive import Source
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.decoder import Decoded, Decoder
-from dali_pipelines.dicom import ReadOptions, read_image
+from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.phantom.encode import SYNTAXES
 from dali_pipelines.phantom.header import HeaderSpec
 from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import Encoded, Pixels
 from dali_pipelines.routing import route
+from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import RejectError
 
 Outcome = Literal["ok", "wrong", "failed", "unavailable"]

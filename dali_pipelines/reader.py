@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from dali_pipelines.archive import MAX_INFLATED_BYTES, Source, open_source
-from dali_pipelines.byte_view import ByteView, FileRange, MemoryBytes
-from dali_pipelines.codestream import bare_codestream
-from dali_pipelines.file_meta import read_file_meta
-from dali_pipelines.inflate import inflate
+from dali_pipelines.codestream.stream import bare_codestream
+from dali_pipelines.dicom.file_meta import read_file_meta
 from dali_pipelines.records import Encoded, ImageRecord, Location
-from dali_pipelines.regular_file import open_regular
+from dali_pipelines.storage.archive import MAX_INFLATED_BYTES, Source, open_source
+from dali_pipelines.storage.byte_view import ByteView, FileRange, MemoryBytes
+from dali_pipelines.storage.inflate import inflate
+from dali_pipelines.storage.regular_file import open_regular
 from dali_pipelines.verdicts import Reason, RejectError
 
 

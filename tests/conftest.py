@@ -86,7 +86,7 @@ def noise() -> Callable[..., np.ndarray]:
 @pytest.fixture(scope="session")
 def phantom_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A labeled and split manifest of 8 small synthetic patients in mixed syntaxes."""
-    from dali_pipelines.catalog import CatalogSettings, plan_catalog, write_catalog
+    from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_catalog
     from dali_pipelines.manifest import write_manifest
     from dali_pipelines.phantom.exams import write_phantoms
     from dali_pipelines.phantom.patients import PhantomSettings

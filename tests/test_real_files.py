@@ -13,14 +13,14 @@ import pandas as pd
 import pydicom
 import pytest
 
-from dali_pipelines.archive import Source
-from dali_pipelines.catalog import CatalogSettings, plan_catalog, write_catalog
+from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_catalog
 from dali_pipelines.cpu.decode import decode
-from dali_pipelines.dicom import ReadOptions, read_image
+from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.grayscale import Voi, display_table
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.splits import assign_folds, require_no_overlap
+from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason, RejectError, read_rejects
 
 SINGLE_FRAME = [

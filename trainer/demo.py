@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dali_pipelines.catalog import Catalog, CatalogSettings, plan_catalog, write_catalog
+from dali_pipelines.catalog.build import Catalog, CatalogSettings, plan_catalog, write_catalog
 from dali_pipelines.identity import image_id, load_key
 from dali_pipelines.loader import Loader
 from dali_pipelines.manifest import to_records, write_manifest

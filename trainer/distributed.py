@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import distributed, nn
 
+from dali_pipelines.catalog.workers import core_count
 from dali_pipelines.errors import ConfigError, DeviceError
-from dali_pipelines.workers import core_count
 
 Device = Literal["auto", "cpu", "gpu"]
 TIMEOUT: Final = timedelta(minutes=5)  # a rank that hangs must not hold the others for NCCL's 10

@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from dali_pipelines.bit_budget import prove_decoded
+from dali_pipelines.codestream.bit_budget import prove_decoded
 from dali_pipelines.records import Encoded, ImageRecord, Pixels, StreamKind
 from dali_pipelines.verdicts import Reason, RejectError
 

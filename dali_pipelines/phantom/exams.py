@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from dali_pipelines.catalog.workers import core_count
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.phantom.detector import VENDORS
 from dali_pipelines.phantom.patients import IMAGES, ImagePlan, PhantomSettings, draw_patient
 from dali_pipelines.phantom.picture import Picture, draw_picture
 from dali_pipelines.phantom.write import write_dicom
-from dali_pipelines.workers import core_count
 
 LABEL_COLUMNS: Final = (
     "site_id",

@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from cli.predict import command
-from dali_pipelines.catalog import CatalogSettings, plan_catalog, write_catalog
+from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_catalog
 from dali_pipelines.errors import CheckpointError, ConfigError, DatasetError, RejectsError
 from dali_pipelines.identity import image_id, load_key
 from dali_pipelines.manifest import write_manifest

@@ -192,7 +192,7 @@ def test_wrong_usage_is_found_before_any_file_is_read(
     def never(*_: object) -> None:
         raise AssertionError("the scan began")
 
-    monkeypatch.setattr("dali_pipelines.catalog.scan", never)
+    monkeypatch.setattr("dali_pipelines.catalog.build.scan", never)
     labels = exams / "labels.csv"
     out = tmp_path / "m.parquet"
     (tmp_path / "file").touch()

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from dali_pipelines.archive import Source
-from dali_pipelines.codestream import bare_codestream, read_stream_info
-from dali_pipelines.dicom import ReadOptions, read_image
+from dali_pipelines.codestream.stream import bare_codestream, read_stream_info
+from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.phantom.encode import SYNTAXES, encode_frame
 from dali_pipelines.records import (
     Encoded,
@@ -22,6 +21,7 @@ from dali_pipelines.records import (
     Location,
     StreamInfo,
 )
+from dali_pipelines.storage.archive import Source
 
 TEXT_TAGS = [f.name for f in dataclasses.fields(ImageTags) if f.type is str or f.type == "str"]
 EncodedOf = Callable[..., Encoded]

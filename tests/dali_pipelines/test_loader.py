@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dali_pipelines.archive import Source
 from dali_pipelines.cpu.roi import find_breast
-from dali_pipelines.dicom import ReadOptions, read_image
+from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.loader import Loader, LoaderSettings
 from dali_pipelines.phantom.header import HeaderSpec, make_uid
@@ -17,6 +16,7 @@ from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.plan import EMPTY, sequential_blocks
 from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason
 
 RECIPE = Recipe("test", resize=ResizeSettings(size=(16, 12), fit="stretch", mean=0.0, std=1.0))

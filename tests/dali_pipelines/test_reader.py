@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dali_pipelines.archive import Source
-from dali_pipelines.dicom import ReadOptions, read_image
+from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.phantom.encode import encode_frame
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason, RejectError
 
 Scan = Callable[..., ImageRecord]

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from dali_pipelines import shards
-from dali_pipelines.archive import Source
-from dali_pipelines.dicom import ReadOptions, read_image
+from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.phantom.header import HeaderSpec, make_uid
 from dali_pipelines.phantom.write import write_dicom
@@ -18,6 +17,7 @@ from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.shard_file import read_images, read_rows
 from dali_pipelines.shards import ShardSettings, preprocess
+from dali_pipelines.storage.archive import Source
 
 RECIPE = Recipe(
     "whole",

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dali_pipelines.archive import Source
 from dali_pipelines.cpu.decode import decode
-from dali_pipelines.dicom import ReadOptions, read_image
+from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.phantom.header import HeaderSpec
 from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.reader import read_encoded
+from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import RejectError
 
 SYNTAXES = ["raw", "implicit", "deflated", "rle", "j2k", "j2k_boxed", "htj2k", "jpegls", "jpeg_sv1"]

@@ -1,0 +1,1 @@
+"""One DICOM file to an ImageRecord: its tags, and where its codestream lies; decodes no pixel."""

@@ -1,0 +1,84 @@
+"""Whether an object is of the kind that is taken: one gray projection image, meant for viewing.
+
+Looks at SOP class, intent, frames and color; everything else is skipped with its reason. PS3.3
+A.26, A.27; PS3.4 annex B.
+"""
+
+from typing import Final
+
+from pydicom.dataset import Dataset
+
+from dali_pipelines.dicom.tag_values import integers, raw_element, text
+from dali_pipelines.dicom.uids import MULTIFRAME_CLASSES, PROCESSING_CLASSES, is_not_an_image
+from dali_pipelines.verdicts import Reason, RejectError
+
+TAGS: Final = (
+    "SOPClassUID",
+    "PresentationIntentType",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+)
+
+_INTENTS: Final = {"FOR PRESENTATION": "presentation", "FOR PROCESSING": "processing"}
+_GRAY: Final = ("MONOCHROME1", "MONOCHROME2")
+_COLOR: Final = ("PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "XYB")
+
+
+def intent(dataset: Dataset, sop_class_uid: str) -> str:
+    """What the image is for: "presentation", "processing" or "" where nothing says so.
+
+    The class settles what it can: raw detector data do not become viewable by a tag.
+    """
+    if sop_class_uid in PROCESSING_CLASSES:
+        return "processing"
+    tagged = _INTENTS.get(text(dataset, "PresentationIntentType").upper(), "")
+    return tagged or ("presentation" if f"{sop_class_uid}.1" in PROCESSING_CLASSES else "")
+
+
+def photometric(dataset: Dataset) -> str:
+    """The photometric interpretation: "MONOCHROME1", "MONOCHROME2" or something else."""
+    return text(dataset, "PhotometricInterpretation").upper()
+
+
+def require_projection(dataset: Dataset, sop_class_uid: str, *, accept_processing: bool) -> None:
+    """Raise RejectError for an object that is no single-frame image of the wanted intent.
+
+    NOT_AN_IMAGE, MULTIFRAME, FOR_PROCESSING; FRAMES where the number of frames is none.
+    """
+    if is_not_an_image(sop_class_uid):
+        raise RejectError(
+            Reason.NOT_AN_IMAGE, "the object is a report, a presentation state or the like"
+        )
+    if sop_class_uid in MULTIFRAME_CLASSES:
+        raise RejectError(Reason.MULTIFRAME, "the object is a tomosynthesis or projection series")
+    _require_one_frame(dataset)
+    if intent(dataset, sop_class_uid) == "processing" and not accept_processing:
+        raise RejectError(
+            Reason.FOR_PROCESSING, "the image is raw detector data, not meant for viewing"
+        )
+
+
+def require_gray(dataset: Dataset) -> None:
+    """Raise RejectError(COLOR) for a color image, HEADER where polarity cannot be known."""
+    samples = integers(dataset, "SamplesPerPixel") or [1]
+    kind = photometric(dataset)
+    if samples[0] > 1 or kind in _COLOR or kind.startswith("YBR"):
+        raise RejectError(Reason.COLOR, "the image is in color; only gray ones are taken")
+    if kind not in _GRAY or samples[0] != 1:
+        raise RejectError(
+            Reason.HEADER,
+            "an image must be MONOCHROME1 or MONOCHROME2, with one sample per pixel",
+        )
+
+
+def _require_one_frame(dataset: Dataset) -> None:
+    if raw_element(dataset, "NumberOfFrames") is None:
+        return
+    frames = integers(dataset, "NumberOfFrames")
+    if len(frames) != 1 or frames[0] < 1:
+        raise RejectError(Reason.FRAMES, "Number of Frames must be one whole number from 1 on")
+    if frames[0] > 1:
+        raise RejectError(
+            Reason.MULTIFRAME, f"the object has {frames[0]} frames; only single images are taken"
+        )

@@ -1,0 +1,134 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydicom.sr._cid_dict import cid_concepts
+from pydicom.sr._snomed_dict import mapping
+from pydicom.sr.codedict import codes
+
+from dali_pipelines.dicom import laterality_view
+from dali_pipelines.dicom.laterality_view import parse_view
+from dali_pipelines.records import ImageRecord
+
+Read = Callable[..., ImageRecord]
+
+
+def coded(value: str, scheme: str = "SCT", **more: Any) -> dict[str, Any]:
+    return {"CodeValue": value, "CodingSchemeDesignator": scheme, **more}
+
+
+@pytest.mark.parametrize(
+    ("cid", "table"), [(4014, laterality_view._VIEWS), (4015, laterality_view._MODIFIERS)]
+)
+def test_the_tables_are_those_of_the_standard(cid: int, table: dict[tuple[str, str], str]) -> None:
+    group = getattr(codes, f"cid{cid}")
+    values = {getattr(group, name).value for name in cid_concepts[cid]["SCT"]}
+    assert {(value, mapping["SCT"][value]) for value in values} == set(table)
+
+
+@pytest.mark.parametrize(
+    ("code", "view"),
+    [
+        (coded("399162004"), "CC"),
+        (coded("R-10242", "SRT"), "CC"),
+        (coded("R-10226", "SNM3"), "MLO"),
+        (coded("R-10224", "99SDM"), "ML"),
+        (coded("399192008"), "XCCL"),
+        (coded("399101009"), "XCCM"),
+        (coded("399352003"), "LM"),
+        (coded("R-10230", "SRT"), "LMO"),
+        (coded("399196006"), "FB"),
+        (coded("R-10242", "99LOCAL"), ""),
+        (coded("12345"), ""),
+        ({}, ""),
+    ],
+)
+def test_views_by_code(new_dicom: Any, read_dicom: Read, code: dict[str, Any], view: str) -> None:
+    record = read_dicom(new_dicom(ViewCodeSequence=[code], ViewPosition=None))
+    assert record.tags.view == view
+    assert ("no_view" in record.flags) is (view == "")
+
+
+def test_a_code_beats_the_text(new_dicom: Any, read_dicom: Read) -> None:
+    file = new_dicom(ViewCodeSequence=[coded("399368009")], ViewPosition="CCID")
+    assert (read_dicom(file).tags.view, read_dicom(file).tags.view_modifiers) == ("MLO", ())
+    file.tags["ViewCodeSequence"] = [coded("12345")]
+    assert (read_dicom(file).tags.view, read_dicom(file).tags.view_modifiers) == ("CC", ("ID",))
+
+
+@pytest.mark.parametrize(
+    ("position", "wanted"),
+    [
+        ("CC", ("CC", "")),
+        (" mlo ", ("MLO", "")),
+        ("RMLO", ("MLO", "")),
+        ("L-CC", ("CC", "")),
+        ("LMLO", ("MLO", "")),
+        ("LML", ("ML", "")),
+        ("LM", ("LM", "")),
+        ("LMO", ("LMO", "")),
+        ("MLOID", ("MLO", "ID")),
+        ("CC ID", ("CC", "ID")),
+        ("MLID", ("ML", "ID")),
+        ("LCCID", ("CC", "ID")),
+        ("XCCL", ("XCCL", "")),
+        ("AT", ("AT", "")),
+        ("AP", ("", "")),
+        ("ID", ("", "")),
+        ("", ("", "")),
+        ("SPECIMEN", ("", "")),
+    ],
+)
+def test_views_by_text(position: str, wanted: tuple[str, str]) -> None:
+    assert parse_view(position) == wanted
+
+
+def test_modifiers_are_inside_the_view_code_or_beside_it(new_dicom: Any, read_dicom: Read) -> None:
+    spot, magnified = coded("R-102D7", "SRT"), coded("399163009")
+    inside = [coded("399162004", ViewModifierCodeSequence=[spot, magnified, coded("1")])]
+    assert read_dicom(new_dicom(ViewCodeSequence=inside)).tags.view_modifiers == (
+        "spot",
+        "magnification",
+    )
+    displaced = [coded("399209000")]
+    file = new_dicom(ViewModifierCodeSequence=displaced, ViewPosition="MLOID")
+    assert read_dicom(file).tags.view_modifiers == ("ID",)
+
+
+@pytest.mark.parametrize(
+    ("image", "frame", "series", "side", "conflict"),
+    [
+        ("L", None, None, "L", False),
+        ("R", None, "R", "R", False),
+        ("R", None, "L", "R", True),
+        (None, "L", "R", "L", True),
+        (None, None, "R", "R", False),
+        ("", None, "L", "L", False),
+        ("B", None, None, "B", False),
+        ("left", None, None, "L", False),
+        ("Right ", None, "R", "R", False),
+        ("U", None, "L", "L", False),
+        (None, None, None, "", False),
+        ("x", None, None, "", False),
+    ],
+)
+def test_laterality_in_order_of_trust(
+    new_dicom: Any,
+    read_dicom: Read,
+    image: str | None,
+    frame: str | None,
+    series: str | None,
+    side: str,
+    conflict: bool,
+) -> None:
+    for nested in (False, True):
+        file = new_dicom(ImageLaterality=image, Laterality=series)
+        if nested and frame is not None:
+            anatomy = [{"FrameLaterality": frame}]
+            file.tags["SharedFunctionalGroupsSequence"] = [{"FrameAnatomySequence": anatomy}]
+        else:
+            file.tags["FrameLaterality"] = frame
+        record = read_dicom(file)
+        assert record.tags.laterality == side
+        assert ("laterality_conflict" in record.flags) is conflict
+        assert ("no_laterality" in record.flags) is (side == "")
