@@ -32,15 +32,13 @@ def show(config: Path | None, sets: tuple[str, ...], recipe: str, as_json: bool)
     Each of the two YAML documents can be saved and given to --config or --recipe again. A KEY of
     the recipe (voi, roi, resize) changes the recipe, any other the training settings.
     """
+    from cli.resolve import split_sets, train_layers
     from dali_pipelines.recipe import Recipe, recipe_layers
-    from dali_pipelines.settings import Layer, build, parse_sets, read_yaml, to_dict
+    from dali_pipelines.settings import build, to_dict
     from trainer.settings import TrainSettings
 
-    of_recipe = [pair for pair in sets if pair.split("=")[0].split(".")[0].strip() in _keys(Recipe)]
-    of_train = [pair for pair in sets if pair not in of_recipe]
-    layers: list[Layer] = [(str(config), read_yaml(config))] if config else []
-    layers += [("--set", parse_sets(of_train))] if of_train else []
-    train, train_origins = build(TrainSettings, layers)
+    of_train, of_recipe = split_sets(sets)
+    train, train_origins = build(TrainSettings, train_layers(config, of_train))
     prepared, recipe_origins = build(Recipe, recipe_layers(recipe, of_recipe))
     documents = {
         "train": {"settings": to_dict(train), "origins": train_origins},
@@ -72,12 +70,6 @@ def recipes(as_json: bool) -> None:
         return
     for r in loaded:
         click.echo(f"{r.name:<24} {r.hash}  {r.size[0]} x {r.size[1]}")
-
-
-def _keys(cls: type) -> set[str]:
-    import dataclasses
-
-    return {field.name for field in dataclasses.fields(cls)}
 
 
 def _aligned(settings: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dali_pipelines.errors import ConfigError, DatasetError
-from dali_pipelines.limits import DEFAULT_LIMIT, parse_share, require_few_rejects
+from dali_pipelines.limits import DEFAULT_LIMIT, parse_limit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--batch", type=click.IntRange(min=1), default=8, help="Images at a time.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto")
-@click.option("--max-rejects", metavar="P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
+@click.option("--max-rejects", metavar="N|P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     *,
@@ -73,7 +73,7 @@ def command(
     from trainer.predict import PredictOptions, load_scorer, predict
     from trainer.predictions import key_path
 
-    limit = parse_share(max_rejects)
+    limit = parse_limit(max_rejects)
     scorer = load_scorer(checkpoints, load_recipe(recipe) if recipe else None)
     is_manifest = len(sources) == 1 and sources[0].suffix == ".parquet"
     rejects: list[Reject] = []
@@ -93,7 +93,7 @@ def command(
     if frame.empty:
         raise DatasetError(f"no image among the inputs; {str(_beside(out, 'rejects'))!r} says why")
     lost = sum(reject.reason.status == "failed" for reject in rejects)
-    require_few_rejects(lost + len(predictions.rejects), lost + len(frame), limit)
+    limit.enforce(lost + len(predictions.rejects), lost + len(frame))
 
 
 def _read(manifest: Path, fold: int | None) -> "pd.DataFrame":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from dali_pipelines.limits import DEFAULT_LIMIT, parse_share, require_few_rejects
+from dali_pipelines.limits import DEFAULT_LIMIT, parse_limit
 
 
 @click.command()
@@ -24,7 +24,7 @@ from dali_pipelines.limits import DEFAULT_LIMIT, parse_share, require_few_reject
 )
 @click.option("--shard-size", type=click.IntRange(min=1), default=256, help="Images in a shard.")
 @click.option("-j", "--workers", type=click.IntRange(min=0), default=0, show_default="one a core")
-@click.option("--max-rejects", metavar="P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
+@click.option("--max-rejects", metavar="N|P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     *,
@@ -53,7 +53,7 @@ def command(
     from dali_pipelines.settings import build
     from dali_pipelines.shards import ShardSettings, preprocess
 
-    limit = parse_share(max_rejects)
+    limit = parse_limit(max_rejects)
     wanted = {"format": file_format, "dtype": dtype, "images": shard_size}
     settings = build(ShardSettings, [("options", wanted)])[0]
     prepared_by = load_recipe(recipe, sets)
@@ -69,4 +69,4 @@ def command(
     )
     facts = {"out": str(out), "images": result.images, "rejects": len(result.rejects)}
     click.echo(json.dumps({**facts, "shards": result.shards}) if as_json else str(out))
-    require_few_rejects(len(result.rejects), len(records), limit)
+    limit.enforce(len(result.rejects), len(records))

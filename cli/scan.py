@@ -1,13 +1,11 @@
 """`mammo scan`: files and folders to a manifest, and a row of rejects.csv for all else."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from dali_pipelines.errors import RejectsError
-from dali_pipelines.limits import parse_share
+from dali_pipelines.limits import NO_LIMIT, parse_limit
 
 
 @click.command()
@@ -48,7 +46,7 @@ from dali_pipelines.limits import parse_share
 @click.option(
     "--max-rejects",
     metavar="N|P%",
-    show_default="no limit",
+    default=NO_LIMIT,
     help="Leave with 3 if rejects.csv has more rows than N, or than P percent of the inputs.",
 )
 @click.option(
@@ -68,7 +66,7 @@ def command(
     no_hash: bool,
     accept_processing: bool,
     workers: int,
-    max_rejects: str | None,
+    max_rejects: str,
     id_key: Path | None,
     as_json: bool,
 ) -> None:
@@ -85,7 +83,7 @@ def command(
     from dali_pipelines.catalog.scan import ScanOptions
     from dali_pipelines.dicom.image import ReadOptions
 
-    most = _parse_limit(max_rejects)
+    limit = parse_limit(max_rejects)
     read = ReadOptions(hash=not no_hash, accept_processing=accept_processing)
     options = ScanOptions(read, workers)
     settings = CatalogSettings(out, id_key, labels, adapter, label_column, options)
@@ -94,18 +92,4 @@ def command(
         catalog = write_catalog(plan, lambda done, counts: bar.update(done, **counts))
     click.echo(catalog.text(), err=True)
     click.echo(json.dumps(catalog.to_dict()) if as_json else str(out))
-    if catalog.rejected > most(catalog.inputs):
-        raise RejectsError(
-            f"{catalog.rejected:,} of {catalog.inputs:,} inputs were rejected, more than "
-            f"--max-rejects {max_rejects} allows; {str(settings.rejects)!r} says why"
-        )
-
-
-def _parse_limit(text: str | None) -> Callable[[int], float]:
-    """From the number of inputs to the most rows that rejects.csv may have."""
-    if text is None:
-        return lambda inputs: inputs
-    if text.isdecimal():
-        return lambda _inputs: int(text)
-    share = parse_share(text)
-    return lambda inputs: share * inputs
+    limit.enforce(catalog.rejected, catalog.inputs)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from dali_pipelines.limits import DEFAULT_LIMIT, parse_share
+from dali_pipelines.limits import DEFAULT_LIMIT, parse_limit
 
 if TYPE_CHECKING:
     from dali_pipelines.recipe import Recipe
@@ -46,7 +46,7 @@ _SHORT_FOR: Final = {
     "--resume", type=click.Choice(["auto", "no"]), default="auto",
     help="Go on with what RUN holds, or start over and replace it.",
 )  # fmt: skip
-@click.option("--max-rejects", metavar="P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
+@click.option("--max-rejects", metavar="N|P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def command(
@@ -78,7 +78,7 @@ def command(
     from cli.watched import open_watched
     from trainer.train import RunOptions, train
 
-    options = RunOptions(device, resume, parse_share(max_rejects), open_watched)
+    options = RunOptions(device, resume, parse_limit(max_rejects), open_watched)
     settings, prepared_by = _resolve(config, sets, recipe, short)
     result = train(settings, prepared_by, manifest, out, options)
     facts = {"state": result.state, "checkpoint": str(result.checkpoint), "best": result.best}
@@ -92,17 +92,13 @@ def _resolve(
     config: Path | None, sets: tuple[str, ...], recipe: str, short: dict[str, Any]
 ) -> "tuple[TrainSettings, Recipe]":
     """The settings from file, `--set` and options, the later the stronger; and the recipe."""
-    from dataclasses import fields
-
-    from dali_pipelines.recipe import Recipe, load_recipe
-    from dali_pipelines.settings import Layer, build, parse_sets, read_yaml
+    from cli.resolve import split_sets, train_layers
+    from dali_pipelines.recipe import load_recipe
+    from dali_pipelines.settings import build
     from trainer.settings import TrainSettings
 
-    recipe_keys = {field.name for field in fields(Recipe)}
-    of_recipe = [pair for pair in sets if pair.partition("=")[0].partition(".")[0] in recipe_keys]
-    of_train = [pair for pair in sets if pair not in of_recipe]
-    layers: list[Layer] = [(str(config), read_yaml(config))] if config else []
-    layers.append(("--set", parse_sets(of_train)))
+    of_train, of_recipe = split_sets(sets)
+    layers = train_layers(config, of_train)
     for option, value in short.items():
         if value is not None:
             layers.append((f"--{option}", _nested(_SHORT_FOR[option], value)))

@@ -1,28 +1,42 @@
 """How many inputs may be rejected before a run counts as failed: `--max-rejects 5%`."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from dali_pipelines.errors import ConfigError, RejectsError
 
 DEFAULT_LIMIT: Final = "5%"
+NO_LIMIT: Final = "100%"
 
 
-def parse_share(text: str) -> float:
-    """A share in [0, 1] from "5%" or "0.05"; ConfigError for anything else."""
-    number, percent, rest = text.strip().partition("%")
+@dataclass(frozen=True, slots=True)
+class RejectLimit:
+    """The most inputs that may be rejected: `count` of them, or `share` of all, in 0 ... 1."""
+
+    text: str
+    count: int | None = None
+    share: float = 1.0
+
+    def enforce(self, rejected: int, total: int) -> None:
+        """Raise RejectsError where more than that many of `total` inputs were rejected."""
+        most = self.share * total if self.count is None else self.count
+        if rejected > most:
+            raise RejectsError(
+                f"{rejected:,} of {total:,} inputs were rejected, more than --max-rejects "
+                f"{self.text} allows; the table of rejects says why"
+            )
+
+
+def parse_limit(text: str) -> RejectLimit:
+    """The limit in a text such as "5%", or "12" for a number; ConfigError for anything else."""
+    plain = text.strip()
+    if plain.isascii() and plain.isdecimal():
+        return RejectLimit(plain, count=int(plain))
+    number, percent, rest = plain.partition("%")
     try:
-        share = float(number) / (100 if percent else 1)
+        share = float(number) / 100
     except ValueError:
         share = -1.0
-    if rest or not 0 <= share <= 1:
-        raise ConfigError(f"a share is written like 5% or 0.05 and lies in 0 ... 1, not {text!r}")
-    return share
-
-
-def require_few_rejects(rejected: int, total: int, limit: float) -> None:
-    """Raise RejectsError where more than the share `limit` of `total` inputs was rejected."""
-    if rejected > limit * total:
-        raise RejectsError(
-            f"{rejected:,} of {total:,} inputs were rejected ({rejected / total:.1%}), more than "
-            f"--max-rejects {limit:.1%} allows; the table of rejects says why"
-        )
+    if not percent or rest or not 0 <= share <= 1:
+        raise ConfigError(f"--max-rejects is a number or a percentage like 5%, not {text!r}")
+    return RejectLimit(plain, share=share)

@@ -6,12 +6,12 @@ SIGTERM or SIGUSR1 stops it after any step; it goes on later from its last check
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from dali_pipelines.identity import load_key
-from dali_pipelines.limits import require_few_rejects
+from dali_pipelines.limits import DEFAULT_LIMIT, RejectLimit, parse_limit
 from dali_pipelines.loader import Loader
 from dali_pipelines.manifest import read_manifest, to_records
 from dali_pipelines.recipe import Recipe
@@ -34,11 +34,11 @@ log = logging.getLogger("mammo.train")
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What steers a run but not its result. `max_rejects` is a share of the images."""
+    """What steers a run but not its result; `max_rejects` is of the images of the cohort."""
 
     device: Device = "auto"
     resume: Literal["auto", "no"] = "auto"
-    max_rejects: float = 0.05
+    max_rejects: RejectLimit = field(default_factory=lambda: parse_limit(DEFAULT_LIMIT))
     open_source: OpenSource = Loader
 
 
@@ -113,7 +113,7 @@ def _validate(run: Run, source: Source, journal: Journal, options: RunOptions) -
         return False
     rejects = gather_rejects(source, run.learner.world)
     journal.rejects(rejects)
-    require_few_rejects(len(rejects), len(run.cohort.frame), options.max_rejects)
+    options.max_rejects.enforce(len(rejects), len(run.cohort.frame))
     better = run.finish_epoch(run.figures(logits))
     if better:
         journal.checkpoint(BEST, run.checkpoint(to_score=True))

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 import trainer.train
 from cli.train import command
 from dali_pipelines.errors import ConfigError
+from dali_pipelines.limits import parse_limit
 from trainer.train import TrainResult
 
 
@@ -49,7 +50,7 @@ def test_options_beat_sets_and_sets_beat_the_file(
     assert (settings.model.name, settings.data.batch) == ("test_resnet", 6)
     assert (call["recipe"].name, call["recipe"].size) == ("demo", (64, 32))
     options = call["options"]
-    assert (options.device, options.resume, options.max_rejects) == ("cpu", "no", 0.02)
+    assert (options.device, options.resume, options.max_rejects) == ("cpu", "no", parse_limit("2%"))
 
 
 def test_a_fold_of_zero_is_an_option_given(calls: list[dict[str, Any]]) -> None:
@@ -76,7 +77,7 @@ def test_other_ranks_print_nothing(calls: list[dict[str, Any]]) -> None:
         (["--epochs", "0"], "epochs must be 1 or more"),
         (["--recipe", "dmo"], "Did you mean 'demo'"),
         (["--config", "absent.yaml"], "no file 'absent.yaml'"),
-        (["--max-rejects", "lots"], "written like 5%"),
+        (["--max-rejects", "lots"], "a percentage like 5%"),
     ],
 )
 def test_bad_usage_is_one_sentence(

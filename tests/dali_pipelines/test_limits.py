@@ -1,28 +1,35 @@
 import pytest
 
 from dali_pipelines.errors import ConfigError, RejectsError
-from dali_pipelines.limits import DEFAULT_LIMIT, parse_share, require_few_rejects
+from dali_pipelines.limits import DEFAULT_LIMIT, NO_LIMIT, parse_limit
 
 
 @pytest.mark.parametrize(
-    ("text", "share"),
-    [("5%", 0.05), (" 0.05 ", 0.05), ("0", 0.0), ("100%", 1.0), ("1", 1.0), ("2.5%", 0.025)],
+    ("text", "most"), [("5%", 10), (" 2.5% ", 5), ("0%", 0), ("100%", 200), ("0", 0), ("7", 7)]
 )
-def test_a_share_is_a_percentage_or_a_fraction(text: str, share: float) -> None:
-    assert parse_share(text) == pytest.approx(share)
+def test_a_limit_is_a_number_or_a_share_and_allows_itself(text: str, most: int) -> None:
+    parse_limit(text).enforce(most, 200)
+    with pytest.raises(RejectsError):
+        parse_limit(text).enforce(most + 1, 200)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "%", "five", "-1%", "101%", "1.5", "5%%", "5%x", "nan", "5 %x"]
+    "text", ["", "%", "five", "-1", "-1%", "101%", "0.05", "5%%", "5%x", "nan%", "5 %x", "\u0661"]
 )
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"written like 5% or 0\.05"):
-        parse_share(text)
+    with pytest.raises(ConfigError, match="a number or a percentage like 5%"):
+        parse_limit(text)
 
 
-def test_the_limit_itself_is_allowed() -> None:
-    limit = parse_share(DEFAULT_LIMIT)
-    require_few_rejects(5, 100, limit)
-    require_few_rejects(0, 0, limit)
-    with pytest.raises(RejectsError, match=r"6 of 100 inputs were rejected \(6\.0%\), more than"):
-        require_few_rejects(6, 100, limit)
+def test_what_is_said_above_the_limit() -> None:
+    with pytest.raises(RejectsError) as caught:
+        parse_limit(DEFAULT_LIMIT).enforce(1_006, 10_000)
+    assert str(caught.value) == (
+        "1,006 of 10,000 inputs were rejected, more than --max-rejects 5% allows; the table of "
+        "rejects says why"
+    )
+
+
+def test_no_inputs_are_within_any_limit() -> None:
+    parse_limit(DEFAULT_LIMIT).enforce(0, 0)
+    parse_limit(NO_LIMIT).enforce(7, 7)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from dali_pipelines.errors import CheckpointError, ConfigError, RejectsError
+from dali_pipelines.limits import parse_limit
 from dali_pipelines.manifest import write_manifest
 from dali_pipelines.recipe import Recipe, ResizeSettings
 from dali_pipelines.records import ImageRecord
@@ -207,6 +208,6 @@ def test_rejects_are_counted_and_too_many_end_the_run(
     result = go("few", epochs=1)
     assert result.state == "done"
     assert (tmp_path / "few" / "rejects.csv").read_text().count("E_TRUNCATED") == 3
-    with pytest.raises(RejectsError, match=r"3 of 64.*more than --max-rejects 2\.0%"):
-        go("many", epochs=1, max_rejects=0.02)
+    with pytest.raises(RejectsError, match=r"3 of 64.*more than --max-rejects 2%"):
+        go("many", epochs=1, max_rejects=parse_limit("2%"))
     assert _status(tmp_path / "many") == "failed"

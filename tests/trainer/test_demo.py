@@ -1,0 +1,44 @@
+"""The demo in small: every step runs, what it leaves holds no path, its odd inputs are named."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dali_pipelines.errors import ConfigError
+from dali_pipelines.phantom.patients import PhantomSettings
+from trainer.demo import NOTICE, DemoResult, DemoSettings, run_demo
+
+SMALL = DemoSettings(PhantomSettings(patients=8, height=160, width=128), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[DemoResult, Path, list[str]]:
+    out, lines = tmp_path_factory.mktemp("demo") / "out", []
+    return run_demo(out, SMALL, lines.append), out, lines
+
+
+def test_every_step_is_told_and_figures_are_of_the_held_out_fold(demo) -> None:
+    result, out, lines = demo
+    assert [line[:5] for line in lines] == [f"[{k}/6]" for k in range(1, 7)]
+    assert result.figures["image/n"] == 8  # two of eight patients
+    assert len(pd.read_csv(out / "predictions.csv")) == 8
+    assert {"last.pt", "metrics.jsonl", "status.json"} <= {p.name for p in (out / "run").iterdir()}
+
+
+def test_the_page_names_the_three_odd_inputs_and_says_what_it_proves(demo) -> None:
+    result, out, _ = demo
+    page = result.report.read_text()
+    assert "3 of 35 inputs gave no image" in page
+    assert all(code in page for code in ("E_EMPTY", "E_TRUNCATED", "not_dicom"))
+    assert NOTICE in page
+    assert str(out) not in page
+    assert "PHANTOM" not in page
+
+
+def test_a_folder_of_other_things_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "phantom").mkdir()
+    (tmp_path / "phantom" / "precious.txt").write_text("mine")
+    with pytest.raises(ConfigError):
+        run_demo(tmp_path, SMALL)
+    assert (tmp_path / "phantom" / "precious.txt").read_text() == "mine"
