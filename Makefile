@@ -43,8 +43,9 @@ types: $(DEV)  ## mypy, strict
 evidence: $(DEV)  ## the slow tests (SLICE=ci: a seeded slice of at most ten minutes)
 	MAMMO_EVIDENCE=$(or $(SLICE),full) $(BIN)/python -m pytest -q -m slow
 
-bench: $(RUN)  ## measure start-up and write benchmarks/results
+bench: $(RUN)  ## measure start-up and loader, write benchmarks/results
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.loader
 
 clean:  ## remove what the targets above made, but .venv
 	rm -rf build dist demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage
