@@ -58,10 +58,10 @@ def block_means(display: NDArray[np.uint16], block: int) -> NDArray[np.int64]:
     sums = np.empty((len(row_starts), display.shape[1]), np.uint32)
     for row, top in enumerate(row_starts):
         np.sum(display[top : top + block], axis=0, dtype=np.uint32, out=sums[row])
-    sums = np.add.reduceat(sums, column_starts, axis=1)
+    totals = np.add.reduceat(sums, column_starts, axis=1).astype(np.int64)
     heights = np.minimum(block, display.shape[0] - row_starts)
     widths = np.minimum(block, display.shape[1] - column_starts)
-    means: NDArray[np.int64] = sums // (heights[:, None] * widths)
+    means: NDArray[np.int64] = totals // (heights[:, None] * widths)
     return means
 
 
