@@ -4,8 +4,9 @@ Predictions leave the house, so images and patients are named by keyed hashes un
 otherwise.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,8 @@ from dali_pipelines.atomic import replacing
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.identity import image_id
 from dali_pipelines.patient_groups import name_patients
-from trainer.aggregate import side
+from dali_pipelines.verdicts import Reject, write_rejects
+from trainer.aggregate import breast_scores, patient_scores, side
 
 # an id may look like a number, and must stay text
 _DTYPES: Final = {
@@ -90,3 +92,27 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV, replaced as a whole; numbers keep all their digits."""
     with replacing(path) as aside:
         table.to_csv(aside, index=False)
+
+
+def write_tables(table: pd.DataFrame, rejects: Sequence[Reject], out: Path) -> dict[str, Any]:
+    """Write the scores per image to `out`, those per breast and patient and the rejects beside it.
+
+    Returns {"image" | "breast" | "patient" | "rejects": {"path": ..., "n": rows}}.
+    """
+    breasts = breast_scores(table)
+    tables = {
+        "image": (out, table),
+        "breast": (beside(out, "breast"), breasts),
+        "patient": (beside(out, "patient"), patient_scores(breasts)),
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for path, rows in tables.values():
+        write_csv(rows, path)
+    rejected = write_rejects(rejects, beside(out, "rejects"))
+    facts = {level: {"path": str(path), "n": len(rows)} for level, (path, rows) in tables.items()}
+    return {**facts, "rejects": {"path": str(beside(out, "rejects")), "n": rejected}}
+
+
+def beside(out: Path, name: str) -> Path:
+    """The path of a table that goes with `out`: "scores.csv" has "scores_breast.csv"."""
+    return out.with_name(f"{out.stem}_{name}.csv")

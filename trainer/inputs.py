@@ -1,0 +1,73 @@
+"""What to score: a manifest, or DICOM files and folders that are scanned on the spot."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dali_pipelines.catalog.scan import ScanOptions, scan
+from dali_pipelines.catalog.walk import walk
+from dali_pipelines.errors import ConfigError, DatasetError
+from dali_pipelines.identity import load_key
+from dali_pipelines.manifest import read_manifest, to_frame
+from dali_pipelines.verdicts import Reject
+from trainer.predictions import key_path
+
+# from a number of inputs to something with `update(done, **counts)`, or to None
+Watch = Callable[[int], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Rows of a manifest, why other inputs are none, and the key of the ids."""
+
+    frame: pd.DataFrame
+    rejects: list[Reject]
+    key: bytes
+
+    @property
+    def lost(self) -> int:
+        """Inputs that ought to have been images; one that is no image of ours is not lost."""
+        return sum(reject.reason.status == "failed" for reject in self.rejects)
+
+
+def read_inputs(
+    sources: Sequence[Path],
+    out: Path,
+    fold: int | None = None,
+    key_file: Path | None = None,
+    watch: Watch = lambda _total: nullcontext(),
+) -> Inputs:
+    """The images of one manifest, or of one fold of it, or those found in files and folders.
+
+    The key is `key_file`, or that beside the manifest, or beside `out`; it is made if it is not
+    there. Raises ConfigError and DatasetError where the sources or the fold do not exist.
+    """
+    if len(sources) == 1 and sources[0].suffix == ".parquet":
+        frame = _read(sources[0], fold)
+        return Inputs(frame, [], load_key(key_file or key_path(sources[0])))
+    if fold is not None:
+        raise ConfigError("--fold needs a manifest with folds, not DICOM files")
+    inputs = list(walk(sources))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    key = load_key(key_file or key_path(out))
+    with watch(len(inputs)) as bar:
+        report = (lambda done, counts: bar.update(done, **counts)) if bar else lambda _d, _c: None
+        found = scan(inputs, ScanOptions(), key, report)
+    return Inputs(to_frame(found.records), list(found.rejects), key)
+
+
+def _read(manifest: Path, fold: int | None) -> pd.DataFrame:
+    frame = read_manifest(manifest)
+    if fold is None:
+        return frame
+    if "fold" not in frame.columns:
+        raise DatasetError(f"{str(manifest)!r} has no folds; assign them with `mammo split`")
+    chosen = frame[frame["fold"] == fold].reset_index(drop=True)
+    if chosen.empty:
+        known = ", ".join(str(k) for k in sorted(frame["fold"].dropna().unique()))
+        raise ConfigError(f"the manifest has no fold {fold}; it has folds {known}")
+    return chosen
