@@ -55,6 +55,7 @@ class Reason(StrEnum):
     DUPLICATE_CONFLICT = "E_DUP_CONFLICT"
     DECODER_CRASH = "E_DECODER_CRASH"
     TIMEOUT = "E_TIMEOUT"
+    OUT_OF_MEMORY = "E_OOM"
     UNEXPECTED = "E_UNEXPECTED"
 
     @property
@@ -94,8 +95,6 @@ class Flag(StrEnum):
     LOSSY_HISTORY = "lossy_history"
     BURNED_IN = "burned_in"
     IMPLANT = "implant"
-    NO_BREAST = "no_breast"
-    CONSTANT_IMAGE = "constant_image"
 
 
 class RejectError(ValueError):
@@ -143,7 +142,7 @@ def write_rejects(rejects: Iterable[Reject], path: Path) -> int:
 
 
 def read_rejects(path: Path) -> list[Reject]:
-    """The rows of a rejects.csv as `write_rejects` wrote them."""
+    """The rows of a rejects.csv; line breaks stay as the two characters that were written."""
     with path.open(newline="", encoding="utf-8") as file:
         return [
             Reject(

@@ -13,29 +13,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dali_pipelines.codestream.bit_budget import prove_decoded
+from dali_pipelines.dicom.uids import EXPLICIT_BIG_ENDIAN
 from dali_pipelines.records import Encoded, ImageRecord, Pixels, StreamKind
 from dali_pipelines.verdicts import Reason, RejectError
 
-EXPLICIT_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 _Array = NDArray[Any]
 
 
 def decode(encoded: Encoded) -> Pixels:
-    """The stored values of one image, (H, W) uint16 with shift 0.
+    """The stored values of one image, (H, W) uint16, with shift 0 but for an odd High Bit.
 
-    Raises RejectError(CORRUPT) where the decoder refuses the data, RejectError(GEOMETRY) where it
-    gives another shape than the codestream announced, and RejectError(TRUNCATED) for a lossless
-    JPEG whose bits do not add up.
+    Raises RejectError(CORRUPT) where the decoder refuses the data, (GEOMETRY) where it gives
+    another shape than the codestream announced, (TRUNCATED) for a lossless JPEG whose bits do not
+    add up, and (OUT_OF_MEMORY), which says nothing about the file.
     """
+    record = encoded.record
+    try:
+        return _decode(encoded)
+    except MemoryError as error:
+        size = f"{record.stream.height} x {record.stream.width}"
+        raise RejectError(
+            Reason.OUT_OF_MEMORY, f"no memory left to decode {size} px; use fewer threads"
+        ) from error
+
+
+def _decode(encoded: Encoded) -> Pixels:
     record = encoded.record
     kind = record.stream.kind
     try:
         values = _DECODERS[kind](encoded.data, record)
-    except (RuntimeError, ValueError, MemoryError) as error:
-        if isinstance(error, RejectError):
-            raise
+    except RejectError:
+        raise
+    except (RuntimeError, ValueError) as error:  # their texts may hold anything: only the class
         raise RejectError(
-            Reason.CORRUPT, f"the {kind} decoder refused the codestream: {error}"
+            Reason.CORRUPT, f"the {kind} decoder refused the codestream ({type(error).__name__})"
         ) from error
     wanted = (record.stream.height, record.stream.width)
     if values.shape != wanted:
@@ -45,7 +56,20 @@ def decode(encoded: Encoded) -> Pixels:
         )
     if kind == "jpeg_lossless":
         prove_decoded(encoded.data.data, record.stream, values.astype(np.uint16, copy=False))
-    return Pixels(_bit_patterns(values, record.grayscale.bits))
+    shift = stream_shift(record)
+    bits = 16 if shift else record.grayscale.bits  # the window step drops what lies above
+    return Pixels(_bit_patterns(values, bits), shift)
+
+
+def stream_shift(record: ImageRecord) -> int:
+    """How far a decoded codestream's values lie above bit 0: 0, but for an odd High Bit.
+
+    Some writers code the cells of the pixel data as they are, so that BitsStored bits hang from
+    HighBit in a codestream of 16 bits. Native values are shifted as they are read.
+    """
+    if record.stream.kind in {"raw", "rle"} or record.stream.precision <= record.tags.high_bit:
+        return 0
+    return _unused_low_bits(record)
 
 
 def _bit_patterns(values: _Array, bits: int) -> NDArray[np.uint16]:

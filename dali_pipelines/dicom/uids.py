@@ -4,6 +4,7 @@ from typing import Final
 
 from dali_pipelines.records import StreamKind
 
+EXPLICIT_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"  # retired
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 RLE_LOSSLESS: Final = "1.2.840.10008.1.2.5"
 JPEG_LOSSLESS_SV1: Final = "1.2.840.10008.1.2.4.70"
@@ -12,7 +13,7 @@ NATIVE_SYNTAXES: Final = frozenset(
     (
         "1.2.840.10008.1.2",  # implicit VR little endian
         "1.2.840.10008.1.2.1",  # explicit VR little endian
-        "1.2.840.10008.1.2.2",  # explicit VR big endian, retired
+        EXPLICIT_BIG_ENDIAN,
         DEFLATED,
     )
 )

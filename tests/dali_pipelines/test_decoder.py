@@ -1,5 +1,6 @@
 """A batch of everything: each codestream to its decoder, each failure on its own."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -94,3 +95,43 @@ def test_eight_bits_are_not_given_to_dali(
     (pixels,) = decoder.decode([encoded_of(values, "j2k", 8)])
     assert np.array_equal(pixels.values, values)  # DALI would give value x 257
     assert decoder.counts == {"imagecodecs j2k": 1}
+
+
+def test_large_images_are_given_to_dali_a_few_at_a_time(
+    decoder: Decoder, noise: Callable, encoded_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dali_pipelines.graph import DaliDecoder
+
+    given: list[int] = []
+    real = DaliDecoder.decode
+    monkeypatch.setattr(
+        DaliDecoder, "decode", lambda self, s: given.append(len(s)) or real(self, s)
+    )
+    monkeypatch.setattr("dali_pipelines.decoder.DALI_PIXELS", 3 * 20 * 20)
+    images = [noise(12, (20, 20), seed=k) for k in range(4)] + [noise(12, (60, 60))]
+    decoded = decoder.decode([encoded_of(image, "j2k", 12) for image in images])
+    assert given == [3, 1, 1]  # one larger than the budget goes alone
+    assert all(np.array_equal(p.values, v) for p, v in zip(decoded, images, strict=True))
+
+
+def test_an_image_of_another_shape_than_announced_is_not_passed_on(
+    decoder: Decoder, noise: Callable, encoded_of: Callable
+) -> None:
+    encoded = encoded_of(noise(12), "j2k", 12)
+    stream = dataclasses.replace(encoded.record.stream, height=36)
+    wrong = Encoded(encoded.data, dataclasses.replace(encoded.record, stream=stream))
+    (refused,) = decoder.decode([wrong])
+    assert isinstance(refused, RejectError)
+    assert refused.reason is Reason.GEOMETRY
+
+
+def test_any_exception_of_one_decoder_costs_its_sample(
+    decoder: Decoder, noise: Callable, encoded_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Encoded) -> Pixels:
+        raise ZeroDivisionError("Jane Doe")
+
+    monkeypatch.setattr("dali_pipelines.decoder.decode", broken)
+    refused, decoded = decoder.decode([encoded_of(noise(12), n, 12) for n in ("raw", "j2k")])
+    assert isinstance(decoded, Pixels)
+    assert (refused.reason, refused.detail) == (Reason.UNEXPECTED, "ZeroDivisionError")

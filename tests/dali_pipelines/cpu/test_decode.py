@@ -101,3 +101,37 @@ def test_a_lossless_jpeg_is_proved_by_all_its_bits_before_some_are_masked(
     grayscale = replace(encoded.record.grayscale, bits=12, bits_stored=12)
     record = replace(encoded.record, grayscale=grayscale)
     assert np.array_equal(decode(Encoded(encoded.data, record)).values, values & 0xFFF)
+
+
+@pytest.mark.parametrize("syntax", ["j2k", "jpeg_sv1", "jpegls", "raw", "rle"])
+def test_values_that_hang_from_an_odd_high_bit_come_out_right(
+    syntax: str, noise: Callable, encoded_of: Callable
+) -> None:
+    stored = noise(12)
+    encoded = encoded_of(stored << np.uint16(4), syntax, 16)
+    tags = replace(encoded.record.tags, bits_stored=12, high_bit=15)
+    grayscale = replace(encoded.record.grayscale, bits_stored=12)
+    pixels = decode(Encoded(encoded.data, replace(encoded.record, tags=tags, grayscale=grayscale)))
+    assert np.array_equal(pixels.values >> pixels.shift, stored)
+
+
+def test_no_memory_says_nothing_about_the_file(
+    noise: Callable, encoded_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError("Unable to allocate 14.3 MiB")
+
+    encoded = encoded_of(noise(12), "jpeg_sv1", 12)
+    monkeypatch.setattr("dali_pipelines.cpu.decode.prove_decoded", exhausted)
+    with pytest.raises(RejectError) as caught:
+        decode(encoded)
+    assert caught.value.reason is Reason.OUT_OF_MEMORY
+    assert "37 x 29 px" in caught.value.detail
+
+
+def test_what_a_decoder_says_is_not_passed_on(noise: Callable, encoded_of: Callable) -> None:
+    encoded = encoded_of(noise(12), "j2k", 12)
+    junk = Encoded(encoded.data[:60], encoded.record)
+    with pytest.raises(RejectError) as caught:
+        decode(junk)
+    assert caught.value.detail == "the j2k decoder refused the codestream (Jpeg2kError)"
