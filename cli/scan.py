@@ -36,6 +36,9 @@ from dali_pipelines.limits import NO_LIMIT, parse_limit
     "--accept-processing", is_flag=True, help="Take images FOR PROCESSING too, which are skipped."
 )
 @click.option(
+    "--any-modality", is_flag=True, help="Take other images than radiographs too, such as CT."
+)
+@click.option(
     "-j",
     "--workers",
     type=click.IntRange(min=0),
@@ -65,6 +68,7 @@ def command(
     label_column: str | None,
     no_hash: bool,
     accept_processing: bool,
+    any_modality: bool,
     workers: int,
     max_rejects: str,
     id_key: Path | None,
@@ -84,7 +88,9 @@ def command(
     from dali_pipelines.dicom.image import ReadOptions
 
     limit = parse_limit(max_rejects)
-    read = ReadOptions(hash=not no_hash, accept_processing=accept_processing)
+    read = ReadOptions(
+        hash=not no_hash, accept_processing=accept_processing, any_modality=any_modality
+    )
     options = ScanOptions(read, workers)
     settings = CatalogSettings(out, id_key, labels, adapter, label_column, options)
     plan = plan_catalog(sources, settings)

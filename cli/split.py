@@ -35,8 +35,8 @@ def command(
     \b
     mammo split train.parquet --folds 4
 
-    The same images, labels and seed give the same folds. Patients who share a study or an
-    identical codestream stay together.
+    The same images, labels and seed give the same folds. Patients who share a study, an identical
+    codestream or the label table's patient stay together.
     """
     from dali_pipelines.manifest import read_manifest, write_manifest
     from dali_pipelines.splits import assign_folds, leakage_receipt, require_no_overlap

@@ -214,8 +214,21 @@ def _to_arrow(frame: pd.DataFrame) -> pa.Table:
         extra = pa.Schema.from_pandas(others, preserve_index=False)
         schema = pa.schema([*SCHEMA, *extra])
         return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DatasetError(f"a manifest column holds values of a wrong type: {error}") from error
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        wrong = ", ".join(name for name in frame.columns if not _fits(frame[[name]]))
+        raise DatasetError(  # pyarrow's own text shows the value, which may be an id
+            f"manifest columns hold values of a wrong type: {wrong}; scan again"
+        ) from None
+
+
+def _fits(column: pd.DataFrame) -> bool:
+    """Whether the values of a table of one column have the type of that column."""
+    wanted = [field for field in SCHEMA if field.name in column.columns]
+    try:
+        pa.Table.from_pandas(column, pa.schema(wanted) if wanted else None, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return False
+    return True
 
 
 def _to_pandas(table: pa.Table) -> pd.DataFrame:

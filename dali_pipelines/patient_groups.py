@@ -1,7 +1,7 @@
 """Manifest rows -> who belongs together, so that no patient is ever on both sides of a split.
 
-Patients who share a study or an identical codestream are one group: whichever of the ids is
-wrong, all their images stay together.
+Patients who share a study, an identical codestream or the patient of the label table are one
+group: whichever of the ids is wrong, all their images stay together.
 """
 
 from typing import Final
@@ -13,7 +13,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 LINKS: Final = ("study_instance_uid", "sha256")  # what two patients never rightly share
+LABEL_PATIENT: Final = "label_patient_id"  # the patient by the label table, where that says one
 UID_COLUMNS: Final = ("study_instance_uid", "series_instance_uid", "sop_instance_uid")
+
+
+def find_links(frame: pd.DataFrame) -> tuple[str, ...]:
+    """The columns whose values join patients; LABEL_PATIENT only where the labels gave one."""
+    return (*LINKS, LABEL_PATIENT) if LABEL_PATIENT in frame.columns else LINKS
 
 
 def is_nameless(frame: pd.DataFrame, group: str = "patient_id") -> "pd.Series[bool]":
@@ -38,8 +44,9 @@ def join_patients(names: "pd.Series[str]", frame: pd.DataFrame) -> NDArray[np.in
     patient, _ = pd.factorize(names, sort=True)
     patients = nodes = int(patient.max(initial=-1)) + 1
     edges = []
-    for column in LINKS:
-        shared, values = pd.factorize(frame[column].where(frame[column] != ""), sort=True)
+    for column in find_links(frame):
+        known = frame[column].where(frame[column] != "")
+        shared, values = pd.factorize(known, sort=True)
         edges.append(np.stack([patient, shared + nodes])[:, shared >= 0])
         nodes += len(values)
     ends = np.concatenate(edges, axis=1)
@@ -60,7 +67,7 @@ def describe_groups(frame: pd.DataFrame, group: str) -> list[str]:
     joined = sizes[sizes > 1]
     if len(joined):
         notes.append(
-            f"{joined.sum():,} patients share a study or an identical codestream with another; "
-            f"they were kept together (groups: {len(joined):,})"
+            f"{joined.sum():,} patients share a study, an identical codestream or the label "
+            f"table's patient with another; they were kept together (groups: {len(joined):,})"
         )
     return notes

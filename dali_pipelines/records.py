@@ -146,7 +146,8 @@ class ImageTags:
 class ImageRecord:
     """One image: who it is, where its codestream lies, and how its values are to be read.
 
-    `sha256` is of the codestream bytes, "" where the scan was told not to hash. `flags` holds
+    `sha256` is of the bare codestream, without padding, trailing bytes and JP2 boxes (of the pixels
+    alone where they are not compressed), "" where the scan was told not to hash. `flags` holds
     values of `verdicts.Flag`.
     """
 

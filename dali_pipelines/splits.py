@@ -1,7 +1,7 @@
 """Labeled manifest -> folds by patient, and the receipt that nothing leaks from one to another.
 
-Whole groups of `patient_groups` go into a fold, so that neither a patient nor a study nor a
-codestream is ever in two.
+Whole groups of `patient_groups` go into a fold, so that neither a patient (by the header or by
+the label table) nor a study nor a codestream is ever in two.
 """
 
 import warnings
@@ -16,9 +16,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.patient_groups import (
+    LABEL_PATIENT,
     LINKS,
     UID_COLUMNS,
     describe_groups,
+    find_links,
     join_patients,
     name_patients,
 )
@@ -43,19 +45,21 @@ class FoldCount:
 class Receipt:
     """What each fold holds, and how many patients, studies and codestreams are in two of them.
 
-    `codestreams` is None where the scan did not hash. `notes` are sentences without any id.
+    `codestreams` is None where the scan did not hash, `label_patients` (patients as the label
+    table names them) where it names none. `notes` are sentences without any id.
     """
 
     folds: tuple[FoldCount, ...]
     patients: int
     studies: int
     codestreams: int | None
+    label_patients: int | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
         """True where nothing is in two folds."""
-        return not (self.patients or self.studies or self.codestreams)
+        return not (self.patients or self.studies or self.codestreams or self.label_patients)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -70,9 +74,11 @@ class Receipt:
                 f"{row.fold:4}{row.patients:10,}{row.images:10,}{row.positives:11,}{share:>12}"
             )
         same = "not hashed" if self.codestreams is None else f"{self.codestreams:,}"
+        named = "not named" if self.label_patients is None else f"{self.label_patients:,}"
         lines.append(
             f"in two folds: patients {self.patients:,}, studies {self.studies:,}, "
-            f"identical codestreams {same}: {'clean' if self.clean else 'LEAKAGE'}"
+            f"identical codestreams {same}, patients of the label table {named}: "
+            f"{'clean' if self.clean else 'LEAKAGE'}"
         )
         return "\n".join([*lines, *self.notes])
 
@@ -99,12 +105,10 @@ def assign_folds(
     if count < folds:
         raise DatasetError(
             f"{count} patients cannot fill {folds} folds; ask for fewer folds or add patients "
-            "(patients who share a study or an identical codestream count as one)"
+            "(patients who share a study, an identical codestream or the label table's patient "
+            "count as one)"
         )
-    uids = frame["sop_instance_uid"].to_numpy(dtype=str)
-    order = np.lexsort((uids, groups))
-    fold = np.empty(len(frame), dtype=np.int16)
-    fold[order] = _stratify(strata[order], groups[order], folds, seed)
+    fold = _stratify(strata, groups, folds, seed)
     return frame.assign(**{FOLD: pd.array(fold, dtype="Int16")})
 
 
@@ -116,33 +120,34 @@ def leakage_receipt(
     Rows without a fold are left out.
     """
     placed = _placed(frame, group)
-    hashed = bool((placed["sha256"] != "").any())
+    hashed, named = (_says(placed, column) for column in ("sha256", LABEL_PATIENT))
     return Receipt(
         folds=tuple(_count(k, part, group, label) for k, part in placed.groupby(FOLD)),
         patients=len(_in_two_folds(placed, group)),
         studies=len(_in_two_folds(placed, "study_instance_uid")),
         codestreams=len(_in_two_folds(placed, "sha256")) if hashed else None,
+        label_patients=len(_in_two_folds(placed, LABEL_PATIENT)) if named else None,
         notes=tuple(describe_groups(placed, group)),
     )
 
 
 def require_no_overlap(frame: pd.DataFrame, group: str = "patient_id") -> None:
-    """Raise DatasetError if a patient, a study or a codestream is in two folds.
+    """Raise DatasetError if a patient, by either name, a study or a codestream is in two folds.
 
     The message names up to three of them, each by the image id of one image: a keyed hash, which
     the manifest resolves and nothing else does.
     """
     placed = _placed(frame, group)
-    leaks = {column: _in_two_folds(placed, column) for column in (group, *LINKS)}
-    patients, studies, codestreams = map(len, leaks.values())
-    if patients + studies + codestreams == 0:
+    leaks = {column: _in_two_folds(placed, column) for column in (group, *find_links(placed))}
+    column = next((column for column, values in leaks.items() if len(values)), None)
+    if column is None:
         return
-    column = next(column for column, values in leaks.items() if len(values))
     leaking = placed[placed[column].isin(leaks[column])].sort_values("image_id")
     examples = ", ".join(leaking.drop_duplicates(column)["image_id"][:3])
     raise DatasetError(
-        f"folds overlap: {patients} patients, {studies} studies and {codestreams} identical "
-        f"codestreams are in two folds, among them those of the images {examples}; "
+        f"folds overlap: {len(leaks[group])} patients, {len(leaks['study_instance_uid'])} studies, "
+        f"{len(leaks['sha256'])} identical codestreams and {len(leaks.get(LABEL_PATIENT, ()))} "
+        f"patients of the label table are in two folds, among them those of the images {examples}; "
         "assign folds with `mammo split`"
     )
 
@@ -200,6 +205,11 @@ def _placed(frame: pd.DataFrame, group: str) -> pd.DataFrame:
     """The rows that have a fold."""
     _require_columns(frame, FOLD, group, *UID_COLUMNS, *LINKS)
     return frame[frame[FOLD].notna()]
+
+
+def _says(placed: pd.DataFrame, column: str) -> bool:
+    """Whether there is such a column, with a value in any row."""
+    return column in placed.columns and bool((placed[column].fillna("") != "").any())
 
 
 def _in_two_folds(placed: pd.DataFrame, column: str) -> "pd.Index[Any]":

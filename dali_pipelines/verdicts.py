@@ -34,6 +34,7 @@ class Reason(StrEnum):
     COLOR = "color"
     MULTIFRAME = "multiframe"
     FOR_PROCESSING = "for_processing"
+    NOT_MAMMOGRAPHY = "not_mammography"
     DUPLICATE = "duplicate"
 
     EMPTY = "E_EMPTY"
@@ -87,6 +88,7 @@ class Flag(StrEnum):
     PADDING_SUSPECT = "padding_range_suspect"
     POLARITY_CONFLICT = "polarity_conflict"
     LATERALITY_CONFLICT = "laterality_conflict"
+    VIEW_CONFLICT = "view_conflict"
     NO_LATERALITY = "no_laterality"
     NO_VIEW = "no_view"
     SECONDARY_CAPTURE = "sc"
@@ -95,6 +97,8 @@ class Flag(StrEnum):
     LOSSY_HISTORY = "lossy_history"
     BURNED_IN = "burned_in"
     IMPLANT = "implant"
+    QUALITY_CONTROL = "quality_control"
+    PARTIAL_VIEW = "partial_view"
 
 
 class RejectError(ValueError):

@@ -44,7 +44,7 @@ KEY = b"k" * 32
 
 
 def read(path: Path) -> ImageRecord:
-    return read_image(Source(str(path)), KEY, ReadOptions())
+    return read_image(Source(str(path)), KEY, ReadOptions(any_modality=True))
 
 
 @pytest.mark.parametrize("name", SINGLE_FRAME)

@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 
 from dali_pipelines.adapters import csv_labels, rsna, spr
-from dali_pipelines.adapters.join import Adapter, JoinReport, Labels, join
+from dali_pipelines.adapters.join import Adapter, JoinReport, Labels, join, unique_rows
 from dali_pipelines.adapters.table import read_table
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.settings import closest
@@ -29,7 +29,9 @@ def read_labels(path: Path, adapter: str, label_column: str | None = None) -> La
     """
     if adapter not in ADAPTERS:
         raise ConfigError(f"no adapter {adapter!r}.{closest(adapter, ADAPTERS)}")
-    return ADAPTERS[adapter](read_table(path), label_column)
+    labels = ADAPTERS[adapter](read_table(path), label_column)
+    unique_rows(labels)
+    return labels
 
 
 def join_labels(

@@ -17,7 +17,7 @@ from dali_pipelines.adapters.join import (
     read_optional,
 )
 from dali_pipelines.adapters.table import Table
-from dali_pipelines.columns import escape
+from dali_pipelines.columns import escape, unescape
 
 
 def read_labels(table: Table, label_column: str | None = None) -> Labels:
@@ -26,8 +26,9 @@ def read_labels(table: Table, label_column: str | None = None) -> Labels:
     label = label_column or table.first_of(["cancer", "label"])
     keys = table.names(named_by)
     if named_by == "path":
-        folder = table.path.parent.resolve()
-        keys = [escape(os.path.normpath(folder / key)) for key in keys]
+        no_path = [i for i, key in enumerate(keys) if "\0" in key]
+        table.require_none(no_path, "column 'path' must hold paths")
+        keys = [escape(os.path.realpath(table.path.parent / key)) for key in keys]
     columns = {"cancer": table.labels(label), **read_optional(table)}
     return Labels(table.path.name, keys, table.lines, columns, _IMAGE_KEYS[named_by])
 
@@ -40,8 +41,14 @@ def _image_id(frame: pd.DataFrame) -> "pd.Series[str]":
     return frame["image_id"]
 
 
+def _real_names(frame: pd.DataFrame) -> "pd.Series[str]":
+    """The file of each image with all links resolved, its zip member below it."""
+    real = {path: escape(os.path.realpath(unescape(path))) for path in frame["path"].unique()}
+    return file_names(frame.assign(path=frame["path"].map(real)))
+
+
 _IMAGE_KEYS: Final[dict[str, tuple[ImageKey, ...]]] = {
     "image_id": (_sop_instance_uid, _image_id, file_stem),
     "sop_instance_uid": (_sop_instance_uid,),
-    "path": (file_names,),
+    "path": (_real_names,),
 }

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from dali_pipelines.adapters.table import Table, name_lines
+from dali_pipelines.dicom.laterality_view import SIDES, parse_view
 from dali_pipelines.errors import DatasetError
-from dali_pipelines.patient_groups import is_nameless
+from dali_pipelines.patient_groups import LABEL_PATIENT, is_nameless
 from dali_pipelines.verdicts import Flag, Status
 
 ImageKey = Callable[[pd.DataFrame], "pd.Series[str]"]  # manifest -> the key of each image
@@ -75,7 +76,8 @@ class JoinReport:
             f"{self.rows_without_image:,} rows without an image",
             f"{self.repeated_rows:,} repeated rows",
             *(
-                f"{count:,} images whose header has another {name} (kept)"
+                f"{count:,} images whose header has another {name} "
+                f"({'both kept' if name == 'patient_id' else 'kept'})"
                 for name, count in self.disagreements.items()
             ),
         ]
@@ -89,8 +91,8 @@ def read_optional(table: Table) -> dict[str, list[Any]]:
     """Those columns of DTYPES, but for the label, that a table has under their own name."""
     readers: dict[str, Callable[[str], list[Any]]] = {
         "patient_id": table.texts,
-        "laterality": lambda name: [_side(cell) for cell in table.texts(name)],
-        "view": lambda name: [cell.upper() for cell in table.texts(name)],
+        "laterality": lambda name: _sides(table, name),
+        "view": lambda name: [parse_view(cell)[0] for cell in table.texts(name)],
         "age": table.ages,
         "birads": lambda name: table.numbers(name, 6),
         "density": lambda name: [cell.upper() for cell in table.texts(name)],
@@ -115,10 +117,12 @@ def file_stem(frame: pd.DataFrame) -> "pd.Series[str]":
 def join(frame: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, JoinReport]:
     """The manifest with the label columns, and how the two fit.
 
-    What the header says of patient, side, view and age stays; the table fills the gaps. Raises
-    DatasetError where rows contradict each other or no label finds its image.
+    What the header says of patient, side, view and age stays; the table fills the gaps. The
+    table's patient is also kept as LABEL_PATIENT, for `patient_groups`: either id may be a
+    pseudonym made anew for each study. Raises DatasetError where rows contradict each other or no
+    label finds its image.
     """
-    rows, repeated = _unique_rows(labels)
+    rows, repeated = unique_rows(labels)
     keys = _image_keys(frame, labels, rows)
     found = keys.isin(rows.index)
     matched = rows.reindex(keys)
@@ -127,6 +131,8 @@ def join(frame: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, JoinReport]
     for name in sorted(labels.columns.keys() - set(_FROM_HEADER)):
         column = matched[name]
         joined[name] = column.fillna("") if DTYPES[name] == "str" else column
+    if "patient_id" in matched.columns:
+        joined[LABEL_PATIENT] = matched["patient_id"].fillna("")
     used = set(rows.loc[rows.index.isin(keys[found]), "line"])
     labeled = int(matched["cancer"].notna().sum())
     return joined, JoinReport(
@@ -138,7 +144,7 @@ def join(frame: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, JoinReport]
     )
 
 
-def _unique_rows(labels: Labels) -> tuple[pd.DataFrame, int]:
+def unique_rows(labels: Labels) -> tuple[pd.DataFrame, int]:
     """One row a key, and how many said the same again; DatasetError where two contradict."""
     rows = pd.DataFrame({"key": labels.keys, "line": labels.lines, **labels.columns})
     rows = rows.astype({name: DTYPES[name] for name in labels.columns})
@@ -213,6 +219,9 @@ def _with(flags: _Flags, flag: str, where: "pd.Series[bool]") -> _Flags:
     return pd.Series(more, index=flags.index, dtype=object)
 
 
-def _side(cell: str) -> str:
-    """L, R or B (both) from L, Left, r ...; "" from anything else."""
-    return cell[:1].upper() if cell[:1].upper() in {"L", "R", "B"} else ""
+def _sides(table: Table, name: str) -> list[str]:
+    """A column of L, R or B (both), also written out; DatasetError for anything else."""
+    cells = [cell.upper() for cell in table.texts(name)]
+    wrong = [i for i, cell in enumerate(cells) if cell and cell not in SIDES]
+    table.require_none(wrong, f"column {name!r} must hold L, R, B (both) or nothing")
+    return [SIDES.get(cell, "") for cell in cells]

@@ -6,6 +6,7 @@ be an id.
 """
 
 import csv
+import difflib
 import io
 import re
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dali_pipelines.dicom.header import MAX_AGE_YEARS
 from dali_pipelines.errors import ConfigError, DatasetError
 
 _DELIMITERS: Final = ",;\t"
@@ -20,7 +22,7 @@ _MOST_LINES: Final = 5  # named in one message
 _NOTHING: Final = frozenset({"", "nan", "na", "n/a", "none", "null"})
 _LABELS: Final = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 _WHOLE: Final = re.compile(r"0*(\d{1,4})(?:\.0+)?Y?")  # 58, 58.0, and DICOM's 058Y
-MAX_AGE_YEARS: Final = 90  # above it an age identifies: 45 CFR 164.514(b)(2)(i)(C)
+_SIMILAR: Final = 0.75  # a slip of the pen such as "lable", and no id that took the header's place
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,20 @@ class Table:
         for name in names:
             if name in self:
                 return name
-        wanted, known = " or ".join(map(repr, names)), ", ".join(self.columns)
-        raise DatasetError(f"{self.path.name!r} has no column {wanted}; its columns are {known}")
+        wanted = " or ".join(map(repr, names))
+        raise DatasetError(
+            f"{self.path.name!r} has no column {wanted} in its first line{self._similar(names)}"
+        )
+
+    def _similar(self, names: Sequence[str]) -> str:
+        """The end of a sentence, with the column that is nearly one of `names`.
+
+        No other is shown: a table without a line of column names begins with a patient.
+        """
+        for name in names:
+            for near in difflib.get_close_matches(name.lower(), self.columns, 1, _SIMILAR):
+                return f"; is it {near!r}?"
+        return "; name the columns there"
 
     def labels(self, name: str) -> list[int | None]:
         """A column of 0 and 1, None where a cell says nothing; DatasetError for anything else."""

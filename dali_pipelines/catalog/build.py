@@ -104,7 +104,7 @@ def write_catalog(plan: CatalogPlan, progress: Progress = lambda _done, _counts:
     """Scan the inputs and write the files; the same inputs give the same bytes.
 
     Raises DatasetError where no input is an image, or the labels do not fit; rejects.csv has been
-    written then.
+    written then, and in the second case the manifest too, without labels.
     """
     settings = plan.settings
     result = scan(plan.inputs, settings.scan, plan.id_key, progress)
@@ -115,10 +115,23 @@ def write_catalog(plan: CatalogPlan, progress: Progress = lambda _done, _counts:
         )
     frame, joined = to_frame(result.records), None
     if plan.labels is not None:
-        frame, joined = join(frame, plan.labels)
+        frame, joined = _join_or_keep(frame, plan.labels, settings.manifest)
     write_manifest(frame, settings.manifest)
     inventory = take_inventory(frame, result.rejects)
     return Catalog(settings, frame, inventory, joined, len(plan.inputs), rejected)
+
+
+def _join_or_keep(
+    frame: pd.DataFrame, labels: Labels, manifest: Path
+) -> tuple[pd.DataFrame, JoinReport]:
+    """The frame with labels; where they do not fit, the hours of the scan are not lost."""
+    try:
+        return join(frame, labels)
+    except DatasetError as error:
+        write_manifest(frame, manifest)
+        raise DatasetError(
+            f"{error}; the manifest without labels was kept in {str(manifest)!r}"
+        ) from error
 
 
 def _make_folder(manifest: Path) -> None:

@@ -6,8 +6,11 @@ was first.
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import ImageRecord
-from dali_pipelines.verdicts import Reason, Reject
+from dali_pipelines.verdicts import Reason, Reject, RejectError
 
 
 def settle_duplicates(
@@ -28,19 +31,22 @@ def settle_duplicates(
 
 
 def _reject(record: ImageRecord, kept: ImageRecord) -> Reject:
-    where = kept.location
-    name = f"{where.path} {where.member}".rstrip()
-    if _content(record) == _content(kept):
-        reason, detail = Reason.DUPLICATE, f"the same image as {name}, which was kept"
+    other = f"image {kept.image_id}"  # not its path, which may hold a name
+    if _same_codestream(record, kept):
+        reason, detail = Reason.DUPLICATE, f"the same codestream as {other}, which was kept"
     else:
         reason = Reason.DUPLICATE_CONFLICT
-        detail = f"the SOP Instance UID of {name}, which was kept, but other pixels"
+        detail = f"the SOP Instance UID of {other}, which was kept, but not its codestream"
     place = record.location
     return Reject(place.path, place.member, record.image_id, "compare", reason, detail)
 
 
-def _content(record: ImageRecord) -> tuple[object, ...]:
-    """What equal codestreams have in common: the hash, else their size in bytes and geometry."""
-    if record.sha256:
-        return (record.sha256,)
-    return sum(length for _, length in record.location.fragments), record.stream
+def _same_codestream(one: ImageRecord, other: ImageRecord) -> bool:
+    """By hash, else byte by byte; False where a codestream cannot be read."""
+    if one.sha256 and other.sha256:
+        return one.sha256 == other.sha256
+    try:
+        first, second = read_encoded(one).data, read_encoded(other).data
+    except RejectError:
+        return False
+    return np.array_equal(first, second)

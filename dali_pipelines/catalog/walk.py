@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from dali_pipelines.errors import ConfigError
-from dali_pipelines.storage.archive import Source, list_members
+from dali_pipelines.storage.archive import Source, list_lost_members, list_members
 from dali_pipelines.storage.regular_file import reject_of
 from dali_pipelines.verdicts import Reason, Reject, RejectError
 
@@ -126,24 +126,34 @@ def _regular(path: str, own: frozenset[str]) -> Iterator[Input]:
 
 
 def _members(path: str) -> Iterator[Input]:
-    """The members of a zip archive in order of name; its resource forks are one reject."""
+    """The members of a zip archive in order of name; its resource forks are one reject.
+
+    A link, and a member whose name a later one has too, is a reject.
+    """
     try:
         members = sorted(list_members(Path(path)))
+        lost = sorted(list_lost_members(Path(path)))
     except RejectError as error:
         yield _reject(path, error.reason, error.detail)
         return
-    if not members:
+    if not members and not lost:
         yield _reject(path, Reason.NOT_AN_IMAGE, "an archive without files")
-    forks = [member for member in members if MACOSX in member.split("/")[:-1]]
-    if forks:
+    if any(map(_is_fork, [*members, *(member.name for member in lost)])):
         yield _reject(path, Reason.NOT_AN_IMAGE, _MACOSX_DETAIL, f"{MACOSX}/")
     for member in members:
-        if MACOSX in member.split("/")[:-1]:
+        if _is_fork(member):
             continue
         if (detail := _not_an_image(member.rsplit("/", 1)[-1])) is not None:
             yield _reject(path, Reason.NOT_AN_IMAGE, detail, member)
         else:
             yield Source(path, member)
+    for gone in lost:
+        if not _is_fork(gone.name):
+            yield _reject(path, gone.reason, gone.detail, gone.name)
+
+
+def _is_fork(member: str) -> bool:
+    return MACOSX in member.split("/")[:-1]
 
 
 def _not_an_image(name: str) -> str | None:

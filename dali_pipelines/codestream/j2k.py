@@ -80,8 +80,8 @@ def measure(data: Buffer) -> Extent:
     """Walk every tile-part to EOC: each tile is there with all of its parts, or RejectError.
 
     `proven` is False where the stream leaves open how much there should be: Psot 0 in the last
-    tile-part (its length), or TNsot 0 in all of several parts of a tile (their number). A tile in
-    one part with TNsot 0, as real breast images have it, counts as whole.
+    tile-part (its length), or TNsot 0 in all parts of a tile (their number), also where there is
+    one part only: a stream that was cut after it looks just so.
     """
     siz = _read_siz(data)
     at = siz.end
@@ -181,8 +181,7 @@ class _Tiles:
         for tile, told in self._told.items():
             if self._parts[tile] < told:
                 raise incomplete(f"{self._parts[tile]} of {told} parts of tile {tile}")
-        in_doubt = any(seen > 1 and not self._told[tile] for tile, seen in self._parts.items())
-        return not self._open_end and not in_doubt
+        return not self._open_end and all(self._told.values())
 
     def _count_part(self, tile: int, part: int, told: int) -> None:
         if tile >= self._count:

@@ -1,7 +1,7 @@
 """The header's grayscale tags -> Grayscale: rescale, windows, LUTs, padding and polarity.
 
-PS3.3 C.11.1 (modality), C.11.2 (VOI), C.11.6 (presentation), C.7.5.1.1.2 (padding). What has no
-meaning is dropped and flagged here, so that the table built from a record needs no second opinion.
+PS3.3 C.11.1 (modality), C.11.2 (VOI), C.11.6 (presentation), C.7.5.1.1.2 (padding). A window or VOI
+LUT without meaning is flagged but keeps its place, so that a recipe may count as the header does.
 """
 
 import math
@@ -12,12 +12,14 @@ from pydicom.dataset import Dataset
 
 from dali_pipelines.dicom.lut_tags import read_lut
 from dali_pipelines.dicom.pixel_format import PixelFormat
-from dali_pipelines.dicom.tag_values import integer, integers, items, numbers, raw_element, text
+from dali_pipelines.dicom.tag_values import has_value, integer, integers, items, numbers, text
 from dali_pipelines.dicom.uids import DX_FAMILY, PROCESSING_CLASSES
 from dali_pipelines.grayscale import check_grayscale
 from dali_pipelines.records import Grayscale, Lut, StreamInfo, VoiFunction, Window
 from dali_pipelines.verdicts import Flag, Reason, RejectError
 
+_SIGNLESS: Final = ("jpeg_lossless", "jpegls", "jpeg_dct")  # JPEG states no sign; J2K does
+_UNREADABLE: Final = Window(0.0, 0.0)  # keeps the place of a window that is no pair of numbers
 _OVERLAY_GROUPS: Final = range(0x6000, 0x6020, 2)  # PS3.5 7.6
 _OVERLAY_BITS, _OVERLAY_BIT, _OVERLAY_DATA = 0x0100, 0x0102, 0x3000
 TAGS: Final[tuple[str | int, ...]] = (
@@ -81,7 +83,14 @@ def read_grayscale(
 
 
 def _bits(dataset: Dataset, stream: StreamInfo, pixel_format: PixelFormat) -> int:
-    """Bits of a stored value: the codestream's, unless its high bits hold an overlay plane."""
+    """Bits of a stored value: the codestream's, unless its high bits hold something else.
+
+    That is an overlay plane, or copies of the sign bit: encoders that know no sign put 12 signed
+    bits into a stream of 16 as they stand.
+    """
+    signless = pixel_format.signed and stream.kind in _SIGNLESS
+    if signless and stream.precision > pixel_format.bits_stored:
+        return pixel_format.bits_stored
     if stream.kind in ("raw", "rle") or _has_embedded_overlay(dataset):
         return pixel_format.bits_stored
     return max(stream.precision, 1)
@@ -93,7 +102,7 @@ def _has_embedded_overlay(dataset: Dataset) -> bool:
         base = group << 16
         bits = integer(dataset, base | _OVERLAY_BITS) or 0
         position = integer(dataset, base | _OVERLAY_BIT) or 0
-        apart = raw_element(dataset, base | _OVERLAY_DATA) is not None
+        apart = has_value(dataset, base | _OVERLAY_DATA)
         if bits > 1 and position > 0 and not apart:
             return True
     return False
@@ -133,27 +142,25 @@ def _modality_lut(dataset: Dataset, signed: bool, flags: Flags) -> Lut | None:
 
 
 def _voi_luts(dataset: Dataset, signed_input: bool, flags: Flags) -> tuple[Lut, ...]:
-    """The usable tables of the VOI LUT Sequence, in its order."""
+    """The tables of the VOI LUT Sequence, in its order; an unusable one has no entries."""
     found = [read_lut(item, signed_input=signed_input) for item in items(dataset, "VOILUTSequence")]
     if not all(exact for _, exact in found):
         flags.append(Flag.LUT_INVALID)
-    return tuple(lut for lut, _ in found if lut is not None)
+    return tuple(Lut(0, 16, b"") if lut is None else lut for lut, _ in found)
 
 
 def _windows(dataset: Dataset, flags: Flags) -> tuple[tuple[Window, ...], VoiFunction]:
-    """The valid pairs of center and width, in their order, and the function they go through."""
+    """The pairs of center and width, in their order, and the function they go through."""
     centers, widths = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
     if not centers and not widths:
         return (), "LINEAR"
     if len(centers) != len(widths):
         flags.append(Flag.VOI_VM_MISMATCH)
-    function = _function(dataset)
-    least = 1.0 if function == "LINEAR" else math.ulp(0.0)
-    pairs = [Window(*pair) for pair in zip(centers, widths, strict=False)]
-    valid = [w for w in pairs if math.isfinite(w.center) and least <= w.width < math.inf]
-    if len(valid) < max(len(pairs), 1):
-        flags.append(Flag.VOI_INVALID)
-    return tuple(valid), function
+    pairs = list(zip(centers, widths, strict=False))
+    if not pairs:
+        flags.append(Flag.VOI_INVALID)  # the others are judged by check_grayscale
+    windows = (Window(*p) if all(map(math.isfinite, p)) else _UNREADABLE for p in pairs)
+    return tuple(windows), _function(dataset)
 
 
 def _function(dataset: Dataset) -> VoiFunction:

@@ -36,6 +36,8 @@ TAGS: Final = (
     "NominalScannedPixelSpacing",
     "BreastImplantPresent",
     "BurnedInAnnotation",
+    "QualityControlImage",
+    "PartialView",
     "LossyImageCompression",
 )
 MAX_AGE_YEARS: Final = 90  # HIPAA Safe Harbor: ages above 89 are one group
@@ -54,7 +56,7 @@ def read_tags(dataset: Dataset, meta: FileMeta, pixel_format: PixelFormat) -> Im
     sop_class = class_uid(dataset, meta)
     series = text(dataset, "SeriesInstanceUID")
     study = text(dataset, "StudyInstanceUID")
-    view, modifiers = find_view(dataset)
+    view, modifiers, _ = find_view(dataset)
     return ImageTags(
         sop_instance_uid=instance,
         study_instance_uid=study,
@@ -94,16 +96,23 @@ def check_tags(dataset: Dataset, tags: ImageTags) -> tuple[Flag, ...]:
     mammography = tags.sop_class_uid in (MAMMOGRAPHY, MAMMOGRAPHY_PROCESSING)
     found = {
         Flag.LATERALITY_CONFLICT: find_laterality(dataset)[1],
+        Flag.VIEW_CONFLICT: find_view(dataset)[2],
         Flag.NO_LATERALITY: not tags.laterality,
         Flag.NO_VIEW: not tags.view,
         Flag.SECONDARY_CAPTURE: secondary,
         Flag.NOT_MG: not (secondary or mammography),
         Flag.SYNTHETIC_2D: "GENERATED_2D" in (part.upper() for part in texts(dataset, "ImageType")),
         Flag.LOSSY_HISTORY: text(dataset, "LossyImageCompression") == "01",
-        Flag.BURNED_IN: text(dataset, "BurnedInAnnotation").upper() == "YES",
+        Flag.BURNED_IN: _says_yes(dataset, "BurnedInAnnotation"),
         Flag.IMPLANT: tags.implant is True,
+        Flag.QUALITY_CONTROL: _says_yes(dataset, "QualityControlImage"),  # a phantom, PS3.3 C.7.6.1
+        Flag.PARTIAL_VIEW: _says_yes(dataset, "PartialView"),
     }
     return tuple(flag for flag, present in found.items() if present)
+
+
+def _says_yes(dataset: Dataset, name: str) -> bool:
+    return text(dataset, name).upper() == "YES"
 
 
 def parse_age(age: str) -> int | None:

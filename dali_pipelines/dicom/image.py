@@ -11,13 +11,13 @@ from typing import Final
 import numpy as np
 from pydicom.dataset import Dataset
 
-from dali_pipelines.codestream.stream import prove_complete
+from dali_pipelines.codestream.stream import bare_codestream, prove_complete
 from dali_pipelines.dicom import grayscale_tags, header, pixel_format
 from dali_pipelines.dicom.encapsulation import PixelElement, find_payload
 from dali_pipelines.dicom.file_meta import FileMeta, read_file_meta
 from dali_pipelines.dicom.grayscale_tags import read_grayscale
 from dali_pipelines.dicom.header import check_tags, class_uid, read_tags
-from dali_pipelines.dicom.object_kind import require_gray, require_projection
+from dali_pipelines.dicom.object_kind import require_gray, require_projection, require_radiograph
 from dali_pipelines.dicom.pixel_format import read_pixel_format
 from dali_pipelines.dicom.stream_identity import Identified, identify
 from dali_pipelines.dicom.tag_parser import ParsedTags, parse_tags, quiet_pydicom
@@ -25,7 +25,13 @@ from dali_pipelines.dicom.tag_values import raw_element
 from dali_pipelines.dicom.uids import DEFLATED, PROJECTION_CLASSES
 from dali_pipelines.identity import image_id
 from dali_pipelines.records import ImageRecord, Location, Storage
-from dali_pipelines.storage.archive import MAX_INFLATED_BYTES, OpenSource, Source, open_source
+from dali_pipelines.storage.archive import (
+    MAX_INFLATED_BYTES,
+    OpenSource,
+    Source,
+    open_source,
+    require_crc,
+)
 from dali_pipelines.storage.byte_view import ByteView, MemoryBytes
 from dali_pipelines.storage.inflate import inflate, inflated_size
 from dali_pipelines.verdicts import Flag, Reason, RejectError
@@ -39,13 +45,15 @@ _PIXEL_DATA: Final = 0x7FE00010
 class ReadOptions:
     """What to accept, and how thoroughly to look.
 
-    `hash`: read the whole codestream, take its SHA-256 and prove it complete; else only its head
-    is read. `max_pixels` bounds rows x columns, `max_inflated` the bytes that compressed data may
-    unfold to.
+    `hash`: read the whole codestream, take its SHA-256 and prove it complete, and hold a stored zip
+    member to its CRC-32; else only the codestream's head is read. `any_modality`: take images of
+    CT, MR and the like, which are no radiographs, as well. `max_pixels` bounds rows x columns,
+    `max_inflated` the bytes that compressed data may unfold to.
     """
 
     hash: bool = True
     accept_processing: bool = False
+    any_modality: bool = False
     max_pixels: int = 100_000_000  # five times the largest mammogram
     max_inflated: int = MAX_INFLATED_BYTES
 
@@ -71,6 +79,8 @@ def read_image(source: Source, key: bytes, options: ReadOptions) -> ImageRecord:
         data_set = _find_data_set(opened, meta, options)
         parsed = parse_tags(data_set.view, data_set.start, meta.transfer_syntax_uid, WANTED_TAGS)
         sop_class = class_uid(parsed.dataset, meta)
+        if not options.any_modality:
+            require_radiograph(parsed.dataset, sop_class)
         require_projection(parsed.dataset, sop_class, accept_processing=options.accept_processing)
         pixels = _require_pixels(parsed, sop_class)
         require_gray(parsed.dataset)
@@ -80,6 +90,8 @@ def read_image(source: Source, key: bytes, options: ReadOptions) -> ImageRecord:
         tags = read_tags(parsed.dataset, meta, form)
         grayscale, gray_flags = read_grayscale(parsed.dataset, sop_class, found.stream, form)
         digest, proof_flags = _prove(data_set.view, found, options)
+        if options.hash:
+            require_crc(opened)
     flags = (
         *form.flags,
         *found.flags,
@@ -128,7 +140,10 @@ def _is_meant_as_image(dataset: Dataset, sop_class: str) -> bool:
 
 
 def _prove(view: ByteView, found: Identified, options: ReadOptions) -> tuple[str, tuple[Flag, ...]]:
-    """SHA-256 of the stored bytes, and the flags of a complete codestream; ("", ()) if unasked."""
+    """SHA-256 of the bare codestream, and the flags of a complete one; ("", ()) if unasked.
+
+    Without padding, trailing bytes and JP2 boxes, so that equal codestreams have equal hashes.
+    """
     size = sum(length for _, length in found.fragments)
     if size > options.max_inflated:
         raise RejectError(
@@ -142,7 +157,8 @@ def _prove(view: ByteView, found: Identified, options: ReadOptions) -> tuple[str
     for offset, length in found.fragments:
         view.fill(offset, data[done : done + length])
         done += length
-    return hashlib.sha256(data).hexdigest(), prove_complete(data, found.stream)
+    flags = prove_complete(data, found.stream)
+    return hashlib.sha256(bare_codestream(data, found.stream)).hexdigest(), flags
 
 
 def _location(

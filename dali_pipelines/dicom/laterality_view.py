@@ -21,6 +21,7 @@ TAGS: Final = (
     "ViewModifierCodeSequence",
 )
 IMPLANT_DISPLACED: Final = "ID"
+SIDES: Final = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R", "B": "B", "BOTH": "B"}
 
 _SCHEMES: Final = ("SCT", "SRT", "SNM3", "99SDM")
 _VIEWS: Final = {  # CID 4014: SNOMED CT code, SNOMED RT code, our name
@@ -54,8 +55,12 @@ _MODIFIERS: Final = {  # CID 4015
 }
 _VIEW_OF_CODE: Final = {code: name for codes, name in _VIEWS.items() for code in codes}
 _MODIFIER_OF_CODE: Final = {code: name for codes, name in _MODIFIERS.items() for code in codes}
+_MEANT: Final = {  # texts of ACR's list that are less exact than the codes, or are modifiers there
+    "XCC": ("XCCL", "XCCM"),
+    "AT": ("MLO", "XCCL"),
+    "CV": ("CC",),
+}
 _TEXT_VIEWS: Final = {*_VIEWS.values(), "XCC", "AT", "CV"} - {"SPECIMEN"}
-_SIDES: Final = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R", "B": "B", "BOTH": "B"}
 
 
 def find_laterality(dataset: Dataset) -> tuple[str, bool]:
@@ -67,12 +72,15 @@ def find_laterality(dataset: Dataset) -> tuple[str, bool]:
     for group in items(dataset, "SharedFunctionalGroupsSequence"):
         stated += [text(part, "FrameLaterality") for part in items(group, "FrameAnatomySequence")]
     stated.append(text(dataset, "Laterality"))
-    sides = [_SIDES[side.upper()] for side in stated if side.upper() in _SIDES]
+    sides = [SIDES[side.upper()] for side in stated if side.upper() in SIDES]
     return (sides[0] if sides else "", len(set(sides)) > 1)
 
 
-def find_view(dataset: Dataset) -> tuple[str, tuple[str, ...]]:
-    """The view, such as "CC" or "MLO", "" if unknown, and its modifiers, such as "spot" or "ID"."""
+def find_view(dataset: Dataset) -> tuple[str, tuple[str, ...], bool]:
+    """The view, such as "CC" or "MLO", "" if unknown; its modifiers, such as "spot"; any conflict.
+
+    The last is whether code and text name different views; the code is believed.
+    """
     view, modifiers = "", []
     for item in items(dataset, "ViewCodeSequence"):
         view = view or _named(item, _VIEW_OF_CODE)
@@ -81,7 +89,8 @@ def find_view(dataset: Dataset) -> tuple[str, tuple[str, ...]]:
     text_view, text_modifier = parse_view(text(dataset, "ViewPosition"))
     if text_modifier and view in ("", text_view):
         modifiers.append(text_modifier)
-    return view or text_view, tuple(dict.fromkeys(modifiers))
+    conflict = "" not in (view, text_view) and view not in _MEANT.get(text_view, (text_view,))
+    return view or text_view, tuple(dict.fromkeys(modifiers)), conflict
 
 
 def parse_view(position: str) -> tuple[str, str]:

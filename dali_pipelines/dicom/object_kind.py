@@ -9,7 +9,13 @@ from typing import Final
 from pydicom.dataset import Dataset
 
 from dali_pipelines.dicom.tag_values import integers, raw_element, text
-from dali_pipelines.dicom.uids import MULTIFRAME_CLASSES, PROCESSING_CLASSES, is_not_an_image
+from dali_pipelines.dicom.uids import (
+    MAMMOGRAM_CLASSES,
+    MULTIFRAME_CLASSES,
+    PROCESSING_CLASSES,
+    is_not_an_image,
+    is_secondary_capture,
+)
 from dali_pipelines.verdicts import Reason, RejectError
 
 TAGS: Final = (
@@ -56,6 +62,22 @@ def require_projection(dataset: Dataset, sop_class_uid: str, *, accept_processin
     if intent(dataset, sop_class_uid) == "processing" and not accept_processing:
         raise RejectError(
             Reason.FOR_PROCESSING, "the image is raw detector data, not meant for viewing"
+        )
+
+
+def require_radiograph(dataset: Dataset, sop_class_uid: str) -> None:
+    """Raise RejectError(NOT_MAMMOGRAPHY) for an image whose class is that of another modality.
+
+    Mammograms also come as digital X-ray, computed radiography and Secondary Capture. Objects that
+    are no image at all are not judged here, and nor are images of an unknown class.
+    """
+    is_other_image = raw_element(dataset, "Rows") is not None and bool(sop_class_uid)
+    known = sop_class_uid in MAMMOGRAM_CLASSES or is_secondary_capture(sop_class_uid)
+    handled = sop_class_uid in MULTIFRAME_CLASSES or is_not_an_image(sop_class_uid)
+    if is_other_image and not known and not handled:
+        raise RejectError(
+            Reason.NOT_MAMMOGRAPHY,
+            "the image is of a class for another modality than mammography or radiography",
         )
 
 

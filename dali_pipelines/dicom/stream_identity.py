@@ -20,10 +20,11 @@ from dali_pipelines.dicom.uids import (
     RLE_LOSSLESS,
 )
 from dali_pipelines.records import StreamInfo, StreamKind
+from dali_pipelines.storage.archive import MAX_INFLATED_BYTES
 from dali_pipelines.storage.byte_view import ByteView
 from dali_pipelines.verdicts import Flag, Reason, RejectError
 
-HEAD_BYTES: Final = 1 << 16  # a codestream's own header is within this, and a JP2 box around it
+HEAD_BYTES: Final = 1 << 16  # holds nearly every codestream's header, and the JP2 boxes before it
 
 _MAGIC: Final = (
     b"\xff\x4f\xff\x51",  # SOC SIZ, T.800 A.4.1
@@ -48,7 +49,7 @@ def identify(
     syntax_uid: str,
     pixel_format: PixelFormat,
 ) -> Identified:
-    """What the payload is; only its first 64 KiB are read.
+    """What the payload is; only its first 64 KiB are read, unless its header goes on after them.
 
     RejectError: GEOMETRY where size or components differ from the header, TRUNCATED where native
     data are too short, SYNTAX where payload and transfer syntax do not go together and the payload
@@ -60,7 +61,7 @@ def identify(
     ):
         return _native(element, payload, syntax_uid, pixel_format)
     if head.startswith(_MAGIC):
-        stream = read_stream_info(head)
+        stream = _read_stream(view, payload, head)
     else:
         stream = _rle(head, payload, syntax_uid, pixel_format)
     _require_same_shape(stream, pixel_format)
@@ -68,16 +69,28 @@ def identify(
     return Identified(stream, payload.fragments, flags)
 
 
-def read_head(view: ByteView, fragments: tuple[tuple[int, int], ...]) -> bytes:
-    """The first 64 KiB of the fragments put together."""
+def read_head(
+    view: ByteView, fragments: tuple[tuple[int, int], ...], most: int = HEAD_BYTES
+) -> bytes:
+    """The first `most` bytes of the fragments put together."""
     parts: list[bytes] = []
-    left = HEAD_BYTES
+    left = most
     for offset, length in fragments:
         if left <= 0:
             break
         parts.append(view.peek(offset, min(length, left)))
         left -= length
     return b"".join(parts)
+
+
+def _read_stream(view: ByteView, payload: Payload, head: bytes) -> StreamInfo:
+    """The codestream's facts from its head, or from all of it: color profiles may come first."""
+    try:
+        return read_stream_info(head)
+    except RejectError as error:
+        if error.reason is not Reason.TRUNCATED or payload.size <= len(head):
+            raise
+    return read_stream_info(read_head(view, payload.fragments, MAX_INFLATED_BYTES))
 
 
 def _is_native_size(payload: Payload, syntax_uid: str, pixel_format: PixelFormat) -> bool:

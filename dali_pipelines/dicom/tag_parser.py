@@ -6,6 +6,7 @@ because its warnings and errors quote the values of tags.
 """
 
 import logging
+import math
 import struct
 import threading
 import warnings
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Final, cast
 
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset
@@ -39,8 +40,16 @@ PARSE_ERRORS: Final = (  # what pydicom and the codecs below it raise on malform
     InvalidDicomError,
 )
 
+MAX_VALUE_BYTES: Final = 1 << 18  # the longest value we use, a full LUT, has half as many
+MAX_ITEMS: Final = 1000  # in one sequence, with those of sequences inside it
+ITEM_TAGS: Final = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # in either byte order
+
+_CHARACTER_SET: Final = 0x00080005  # which pydicom reads, and converts, unasked
+_UNSPLIT: Final = ("SQ", "OW", "OB", "OB or OW")  # items, or bytes that stay as they are
+_MOST_READ: Final = 1 << 24  # bytes of one element: eight times the overlay of a large mammogram
 _BLOCK_BYTES: Final = 1 << 16
 _BUDGET: Final = 1 << 28  # bytes of header: above all that a header can need
+_ITEM_HEAD_BYTES: Final = 8  # tag and length, PS3.5 7.5.1
 _READ_COST: Final = 256  # bytes charged for each read: a million reads, about two seconds, at most
 
 
@@ -67,9 +76,11 @@ def parse_tags(
     """
     source = HeaderReader(view, start)
     little = syntax_uid != ExplicitVRBigEndian
+    numbers = {tag_number(name) for name in wanted} | {_CHARACTER_SET}
     found: list[PixelElement] = []
 
     def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
+        source.start_element(tag, length, wanted=tag in numbers)
         if tag in PIXEL_TAGS:
             found.append(PixelElement(int(tag), vr or "", source.tell(), length, little))
         return tag in PIXEL_TAGS
@@ -80,7 +91,7 @@ def parse_tags(
             syntax_uid == ImplicitVRLittleEndian,
             little,
             stop_when=at_pixels,
-            specific_tags=[BaseTag(tag_number(name)) for name in wanted],
+            specific_tags=[BaseTag(number) for number in numbers],
         )
     except PARSE_ERRORS as error:
         raise source.failure or _malformed(source) from error
@@ -118,6 +129,7 @@ class HeaderReader:
         self._view = view
         self._position = start
         self._spent = 0
+        self._items_left: float = math.inf
         self._block = b""
         self._block_start = 0
 
@@ -125,6 +137,16 @@ class HeaderReader:
     def at_end(self) -> bool:
         """Whether nothing is left to read."""
         return self._position >= self.size
+
+    def start_element(self, tag: int, length: int, *, wanted: bool) -> None:
+        """Called before the value of each element of the data set; what is wanted has its limits.
+
+        RejectError(TOO_LARGE) for a wanted value that no use can be made of.
+        """
+        self._items_left = MAX_ITEMS if wanted else math.inf
+        there = min(length, self.size - self._position)
+        if wanted and there > MAX_VALUE_BYTES and dictionary_VR(tag) not in _UNSPLIT:
+            raise self._refuse(f"a value of {there} bytes, more than {MAX_VALUE_BYTES}")
 
     def tell(self) -> int:
         """The position from the start of the view; past the end after a jump there."""
@@ -142,21 +164,28 @@ class HeaderReader:
         wanted = left if count < 0 else min(count, left)
         self.cut_short |= 0 < wanted < count
         self._spend(wanted + _READ_COST)
+        if wanted > _MOST_READ:
+            raise self._refuse(f"an element of {wanted} bytes, more than {_MOST_READ}")
         offset = self._position - self._block_start
         if not 0 <= offset <= len(self._block) - wanted:
             self._block = self._fetch(max(wanted, min(left, _BLOCK_BYTES)))
             self._block_start, offset = self._position, 0
         self._position += wanted
-        return self._block[offset : offset + wanted]
+        found = self._block[offset : offset + wanted]
+        if wanted == _ITEM_HEAD_BYTES and found.startswith(ITEM_TAGS):
+            self._items_left -= 1
+            if self._items_left < 0:
+                raise self._refuse(f"a sequence of more than {MAX_ITEMS} items")
+        return found
 
     def _spend(self, cost: int) -> None:
         self._spent += cost
         if self._spent > _BUDGET:
-            self.failure = RejectError(
-                Reason.TOO_LARGE,
-                f"the header has more than {_BUDGET >> 20} MiB, or a million elements",
-            )
-            raise self.failure
+            raise self._refuse(f"more than {_BUDGET >> 20} MiB, or a million elements")
+
+    def _refuse(self, what: str) -> RejectError:
+        self.failure = RejectError(Reason.TOO_LARGE, f"the header has {what}")
+        return self.failure
 
     def _fetch(self, count: int) -> bytes:
         try:

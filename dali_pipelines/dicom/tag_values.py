@@ -14,7 +14,13 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
-from dali_pipelines.dicom.tag_parser import PARSE_ERRORS, tag_number
+from dali_pipelines.dicom.tag_parser import (
+    ITEM_TAGS,
+    MAX_ITEMS,
+    MAX_VALUE_BYTES,
+    PARSE_ERRORS,
+    tag_number,
+)
 from dali_pipelines.verdicts import Reason, RejectError
 
 _TEXT_DELIMITERS: Final = {0x09, 0x0A, 0x0C, 0x0D, 0x5C}  # end a code extension, PS3.5 6.1.2.5.3
@@ -22,9 +28,25 @@ _BINARY: Final = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "
 
 
 def raw_element(dataset: Dataset, name: str | int) -> RawDataElement | None:
-    """The element as it stands in the file; None if it is absent, empty or a sequence."""
+    """The element as it stands in the file; None if it is absent, empty or a sequence.
+
+    RejectError(TOO_LARGE) for a value of more than 256 KiB.
+    """
     element: object = dataset.get_item(tag_number(name), keep_deferred=True)
-    return element if isinstance(element, RawDataElement) and element.value else None
+    if not isinstance(element, RawDataElement) or not element.value:
+        return None
+    if len(element.value) > MAX_VALUE_BYTES:
+        raise RejectError(
+            Reason.TOO_LARGE,
+            f"the header has a value of {len(element.value)} bytes, more than {MAX_VALUE_BYTES}",
+        )
+    return element
+
+
+def has_value(dataset: Dataset, name: str | int) -> bool:
+    """Whether the element is there and not empty, however long its value; False for a sequence."""
+    element: object = dataset.get_item(tag_number(name), keep_deferred=True)
+    return isinstance(element, RawDataElement) and bool(element.value)
 
 
 def texts(dataset: Dataset, name: str) -> list[str]:
@@ -72,10 +94,15 @@ def integer(dataset: Dataset, name: str | int) -> int | None:
 
 
 def items(dataset: Dataset, name: str) -> Sequence[Dataset]:
-    """The items of a sequence, () if it is absent. RejectError(CORRUPT) if it cannot be parsed."""
+    """The items of a sequence, () if it is absent.
+
+    RejectError(CORRUPT) if it cannot be parsed, (TOO_LARGE) above 1,000 items, counted with those
+    inside them.
+    """
     tag = tag_number(name)
     if tag not in dataset:
         return ()
+    _require_few_items(dataset.get_item(tag, keep_deferred=True), name)
     try:
         value = dataset[tag].value
     except PARSE_ERRORS as error:
@@ -85,6 +112,16 @@ def items(dataset: Dataset, name: str) -> Sequence[Dataset]:
     if not all(isinstance(item, Dataset) for item in value):
         raise RejectError(Reason.CORRUPT, f"{name} is not a sequence")
     return tuple(value)
+
+
+def _require_few_items(element: object, name: str) -> None:
+    """Of a sequence that is not parsed yet; the others were counted while they were."""
+    if not isinstance(element, RawDataElement) or not element.value:
+        return
+    if element.VR not in (None, "SQ", "UN"):
+        raise RejectError(Reason.CORRUPT, f"{name} is not a sequence")
+    if max(map(element.value.count, ITEM_TAGS)) > MAX_ITEMS:
+        raise RejectError(Reason.TOO_LARGE, f"{name} has more than {MAX_ITEMS} items")
 
 
 def _vr(element: RawDataElement) -> str:

@@ -48,6 +48,9 @@ DX_FAMILY: Final = frozenset(  # IODs with the DX Image module, whose rescale mu
 MULTIFRAME_CLASSES: Final = frozenset(  # tomosynthesis, breast projections
     f"{_STORAGE}13.1.{last}" for last in (3, 4, 5)
 )
+MAMMOGRAM_CLASSES: Final = frozenset(  # what mammograms come as: CR, DX, MG; and Secondary Capture
+    f"{_STORAGE}{last}" for last in ("1", "1.1", "1.1.1", "1.2", "1.2.1")
+)
 PROJECTION_CLASSES: Final = DX_FAMILY | {f"{_STORAGE}1", SECONDARY_CAPTURE}
 _NOT_IMAGES: Final = (  # others without pixel data are told from images by just that
     "1.2.840.10008.1.3.10",  # DICOMDIR

@@ -8,7 +8,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +28,7 @@ _ENCRYPTED: Final = 0x1 | 0x40  # general purpose bits 0 and 6, APPNOTE 4.4.4
 _UNIX: Final = 3  # `create_system` of members whose mode is a Unix one, APPNOTE 4.4.2
 _MAX_DEFLATE_RATIO: Final = 1032  # zlib's own bound: 258 bytes from 2 bits
 _CACHED_ARCHIVES: Final = 8  # a directory of 50,000 members takes about 20 MB and 0.4 s to read
+_PIECE_BYTES: Final = 1 << 20  # read at a time for a checksum
 _ZIP_ERRORS: Final = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -46,12 +47,22 @@ class Source:
     member: str = ""
 
 
+@dataclass(frozen=True, order=True, slots=True)
+class LostMember:
+    """A zip member that is never read: a link or a device, or one whose name a later one has."""
+
+    name: str
+    reason: Reason
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class OpenSource:
     """An input's bytes while it is open.
 
     `storage` is "range" where `view` is the part of the file from byte `base` on, "member" where
-    it was unpacked. `file_size` (bytes) and `mtime_ns` are of the file, not of the member.
+    it was unpacked. `file_size` (bytes) and `mtime_ns` are of the file, not of the member. `crc` is
+    the CRC-32 that `view` should have, None where there is none or it was checked already.
     """
 
     view: ByteView
@@ -59,6 +70,7 @@ class OpenSource:
     base: int
     file_size: int
     mtime_ns: int
+    crc: int | None = None
 
 
 @contextmanager
@@ -75,16 +87,31 @@ def open_source(source: Source, max_inflated: int = MAX_INFLATED_BYTES) -> Itera
         if not source.member:
             yield OpenSource(whole, "range", 0, *facts)
             return
-        found = _directory(source.path, *facts).get(source.member)
+        found = _directory(source.path, *facts).files.get(source.member)
         if found is None:
             raise RejectError(Reason.NOT_A_FILE, "the zip file holds no such member")
         start = _data_start(whole, found)
         if found.compress_type == zipfile.ZIP_STORED:
             view = FileRange(descriptor, start, found.file_size)
-            yield OpenSource(view, "range", start, *facts)
+            yield OpenSource(view, "range", start, *facts, crc=found.CRC)
         else:
             data = _unpack(whole, found, start, max_inflated)
             yield OpenSource(MemoryBytes(data), "member", 0, *facts)
+
+
+def require_crc(opened: OpenSource) -> None:
+    """RejectError(CORRUPT) unless a stored zip member's bytes match its CRC-32; reads all of it."""
+    if opened.crc is None:
+        return
+    found = 0
+    for offset in range(0, opened.view.size, _PIECE_BYTES):
+        found = zlib.crc32(opened.view.peek(offset, _PIECE_BYTES), found)
+    if found != opened.crc:
+        raise _wrong_crc()
+
+
+def _wrong_crc() -> RejectError:
+    return RejectError(Reason.CORRUPT, "the zip member's bytes do not match its CRC-32")
 
 
 def list_members(path: Path) -> list[str]:
@@ -93,18 +120,32 @@ def list_members(path: Path) -> list[str]:
     Names come as they are, be they hostile. RejectError as for `open_source`.
     """
     with open_regular(str(path)) as (_, state):
-        return list(_directory(str(path), state.st_size, state.st_mtime_ns))
+        return list(_directory(str(path), state.st_size, state.st_mtime_ns).files)
+
+
+def list_lost_members(path: Path) -> list[LostMember]:
+    """The members that `list_members` leaves out, but for folders; RejectError as there."""
+    with open_regular(str(path)) as (_, state):
+        return list(_directory(str(path), state.st_size, state.st_mtime_ns).lost)
+
+
+@dataclass(frozen=True, slots=True)
+class _Directory:
+    """The regular files of a zip archive by name, and the members that nothing is read from."""
+
+    files: dict[str, zipfile.ZipInfo]
+    lost: tuple[LostMember, ...]
 
 
 @lru_cache(maxsize=_CACHED_ARCHIVES)
-def _directory(path: str, _size: int, _mtime_ns: int) -> dict[str, zipfile.ZipInfo]:
-    """The regular files of a zip archive by name; read anew when the file's size or time changes.
+def _directory(path: str, _size: int, _mtime_ns: int) -> _Directory:
+    """What a zip archive holds; read anew when the file's size or time changes.
 
     Of members with one name the last counts, as everywhere.
     """
     try:
         with patiently(lambda: zipfile.ZipFile(path)) as archive:
-            return {info.filename: info for info in archive.infolist() if _is_regular(info)}
+            return _sort_members(archive.infolist())
     except _ZIP_ERRORS as error:
         raise RejectError(
             Reason.CORRUPT, "the file is not a zip archive that can be read"
@@ -113,10 +154,27 @@ def _directory(path: str, _size: int, _mtime_ns: int) -> dict[str, zipfile.ZipIn
         raise reject_of(error) from error
 
 
+def _sort_members(members: Iterable[zipfile.ZipInfo]) -> _Directory:
+    files: dict[str, zipfile.ZipInfo] = {}
+    lost = []
+    for info in members:
+        name = info.filename
+        if name.endswith("/"):
+            continue
+        if not _is_regular(info):
+            detail = "a link or a device in a zip file is not read"
+            lost.append(LostMember(name, Reason.NOT_A_FILE, detail))
+            continue
+        if name in files:
+            detail = "a later member of the zip file has this name too; that one was read"
+            lost.append(LostMember(name, Reason.DUPLICATE_CONFLICT, detail))
+        files[name] = info
+    return _Directory(files, tuple(lost))
+
+
 def _is_regular(info: zipfile.ZipInfo) -> bool:
     kind = stat.S_IFMT(info.external_attr >> 16) if info.create_system == _UNIX else 0
-    named = bool(info.filename) and not info.is_dir()
-    return named and kind in (0, stat.S_IFREG)
+    return bool(info.filename) and kind in (0, stat.S_IFREG)
 
 
 def _data_start(whole: ByteView, info: zipfile.ZipInfo) -> int:
@@ -166,5 +224,5 @@ def _unpack(whole: ByteView, info: zipfile.ZipInfo, start: int, most: int) -> by
         )
     data = inflate(whole, start, info.file_size, start + info.compress_size)
     if zlib.crc32(data) != info.CRC:
-        raise RejectError(Reason.CORRUPT, "the zip member's bytes do not match its CRC-32")
+        raise _wrong_crc()
     return data

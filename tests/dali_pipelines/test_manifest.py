@@ -187,3 +187,15 @@ def test_a_damaged_table_is_a_sentence(record_of: RecordOf, tmp_path: Path) -> N
         with pytest.raises(DatasetError):
             to_records(damaged)
     assert not list(tmp_path.iterdir())
+
+
+def test_values_of_a_wrong_type_are_named_by_column_and_never_shown(
+    record_of: RecordOf, tmp_path: Path
+) -> None:
+    frame = to_frame([record_of(), record_of()])
+    frame = frame.assign(age=["JANE DOE", "1"], mixed=pd.Series(["SECRET", 1], dtype=object))
+    with pytest.raises(DatasetError, match="wrong type: age, mixed;") as caught:
+        write_manifest(frame, tmp_path / "m")
+    assert "JANE" not in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__suppress_context__

@@ -6,6 +6,7 @@ import pytest
 
 from dali_pipelines.patient_groups import (
     describe_groups,
+    find_links,
     is_nameless,
     join_patients,
     name_patients,
@@ -39,9 +40,17 @@ def test_a_shared_codestream_or_study_joins_patients_through_others() -> None:
     )
     assert groups(frame) == [0, 0, 0, 0, 1]
     assert describe_groups(frame, "patient_id") == [
-        "3 patients share a study or an identical codestream with another; "
-        "they were kept together (groups: 1)"
+        "3 patients share a study, an identical codestream or the label table's patient with "
+        "another; they were kept together (groups: 1)"
     ]
+
+
+def test_the_patient_of_the_label_table_joins_too_and_only_among_its_own() -> None:
+    frame = table(("a", "1", ""), ("b", "2", ""), ("c", "3", ""), ("P1", "4", ""), ("d", "5", ""))
+    frame["label_patient_id"] = ["P1", "P1", "", "", ""]
+    assert groups(frame) == [1, 1, 2, 0, 3]
+    assert find_links(frame) == ("study_instance_uid", "sha256", "label_patient_id")
+    assert find_links(frame.drop(columns="label_patient_id")) == ("study_instance_uid", "sha256")
 
 
 def test_an_empty_hash_or_study_joins_nobody() -> None:

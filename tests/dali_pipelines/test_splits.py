@@ -83,6 +83,41 @@ def test_identical_codestreams_keep_two_patients_together() -> None:
     assert "2 patients share" in receipt.notes[0]
 
 
+def test_a_person_with_a_pseudonym_for_each_study_stays_whole() -> None:
+    frame = table(24, positives=6)
+    person = frame["patient_id"].str.removeprefix("MRN").astype(int) // 2
+    frame["label_patient_id"] = "P" + person.astype(str)
+    for seed in range(4):
+        split = assign_folds(frame, 3, seed)
+        require_no_overlap(split)
+        assert split.groupby("label_patient_id")["fold"].nunique().max() == 1
+    receipt = leakage_receipt(split)
+    assert (receipt.label_patients, receipt.clean) == (0, True)
+    assert "patients of the label table 0: clean" in receipt.text()
+
+
+def test_an_overlap_by_the_label_table_alone_is_leakage() -> None:
+    frame = assign_folds(table(8, positives=2), 2, seed=0).assign(label_patient_id="")
+    assert leakage_receipt(frame).label_patients is None
+    for fold in (0, 1):
+        row = frame.index[frame["fold"] == fold][0]
+        frame.loc[row, "label_patient_id"] = "SECRET"
+    receipt = leakage_receipt(frame)
+    assert (receipt.patients, receipt.studies, receipt.codestreams) == (0, 0, 0)
+    assert receipt.label_patients == 1
+    assert not receipt.clean
+    assert "patients of the label table 1: LEAKAGE" in receipt.text()
+    with pytest.raises(DatasetError, match="1 patients of the label table") as caught:
+        require_no_overlap(frame)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_groups_may_be_the_studies() -> None:
+    frame = assign_folds(table(8, positives=2), 2, seed=0, group="study_instance_uid")
+    require_no_overlap(frame, "study_instance_uid")
+    assert leakage_receipt(frame, "study_instance_uid").clean
+
+
 def test_an_overlap_is_counted_and_named_without_ids() -> None:
     frame = assign_folds(table(8, positives=2), 2, seed=0)
     for row in (0, 4, 8, 12):
@@ -91,7 +126,7 @@ def test_an_overlap_is_counted_and_named_without_ids() -> None:
     assert (receipt.patients, receipt.studies, receipt.codestreams) == (4, 4, 0)
     assert not receipt.clean
     assert "LEAKAGE" in receipt.text()
-    with pytest.raises(DatasetError, match="4 patients, 4 studies and 0 identical") as caught:
+    with pytest.raises(DatasetError, match="4 patients, 4 studies, 0 identical") as caught:
         require_no_overlap(frame)
     assert "id0000, id0004, id0008;" in str(caught.value)
     assert "MRN" not in str(caught.value)

@@ -105,6 +105,16 @@ def test_spr_finds_exams_by_accession_number_too(record_of: RecordOf, join: Join
     assert report.rows_without_image == 1
 
 
+@pytest.mark.parametrize("folder", ["123", "000123"])
+@pytest.mark.parametrize("cell", ["123", "000123"])
+def test_spr_numbers_meet_with_and_without_leading_zeros(
+    record_of: RecordOf, join: Join, folder: str, cell: str
+) -> None:
+    frame = to_frame([record_of(path=f"/spr/dicoms/{folder}/1.2", exam_id="9", laterality="L")])
+    joined, _ = join(frame, f"AccessionNumber,Laterality,target\n{cell},L,1\n", "spr")
+    assert values(joined, "cancer") == [1]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -157,6 +167,65 @@ def test_csv_paths_are_from_the_folder_of_the_table(
     joined, report = join(frame, text, "csv")
     assert values(joined, "cancer") == [1, 0, 1]
     assert report.rows_without_image == 0
+
+
+def test_paths_below_a_linked_folder_find_their_images(
+    record_of: RecordOf, join: Join, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "1.dcm").touch()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "link.zip").symlink_to("real.zip")
+    for scanned, named in (("link", "real"), ("real", "link"), ("link", "link")):
+        frame = to_frame(
+            [
+                record_of(path=str(tmp_path / scanned / "1.dcm")),
+                record_of(path=str(tmp_path / f"{scanned}.zip"), member="m/2"),
+            ]
+        )
+        joined, _ = join(frame, f"path,cancer\n{named}/1.dcm,1\n{named}.zip/m/2,0\n", "csv")
+        assert values(joined, "cancer") == [1, 0]
+
+
+def test_the_patient_of_the_table_is_kept_beside_the_one_of_the_header(
+    record_of: RecordOf, join: Join
+) -> None:
+    names = ("ANON1", "ANON2", "", "P2")
+    frame = to_frame(
+        [record_of(sop_instance_uid=f"1.{i}", patient_id=name) for i, name in enumerate(names)]
+    )
+    joined, report = join(
+        frame, "image_id,patient_id,cancer\n1.0,P1,1\n1.1,P1,0\n1.2,P1,0\n", "csv"
+    )
+    assert values(joined, "patient_id") == ["ANON1", "ANON2", "P1", "P2"]
+    assert values(joined, "label_patient_id") == ["P1", "P1", "P1", ""]
+    assert report.disagreements == {"patient_id": 2}
+    assert "2 images whose header has another patient_id (both kept)" in report.text()
+    unnamed, _ = join(frame, "image_id,cancer\n1.0,1\n", "csv")
+    assert "label_patient_id" not in unnamed.columns
+
+
+def test_sides_and_views_come_from_closed_tables(record_of: RecordOf, join: Join) -> None:
+    frame = to_frame([record_of(sop_instance_uid=f"1.{i}") for i in range(4)])
+    text = (
+        "image_id,laterality,view,cancer\n"
+        "1.0,Left,mlo,0\n1.1,BOTH,JANE DOE,0\n1.2,r,R-CC,1\n1.3,,xccl,0\n"
+    )
+    joined, _ = join(frame, text, "csv")
+    assert values(joined, "laterality") == ["L", "B", "R", ""]
+    assert values(joined, "view") == ["MLO", "", "CC", "XCCL"]
+    with pytest.raises(DatasetError, match=r"L, R, B \(both\) or nothing; lines 2, 4") as caught:
+        join(frame, "image_id,laterality,cancer\n1.0,Benign,0\n1.1,L,0\n1.2,right/left,1\n", "csv")
+    assert "Benign" not in str(caught.value)
+
+
+def test_contradictions_are_found_without_any_image(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image_id,cancer\n1,1\n2,0\n1,0\n")
+    with pytest.raises(DatasetError, match="contradict each other, lines 2, 4"):
+        read_labels(tmp_path / "t.csv", "csv")
+    (tmp_path / "t.csv").write_text("path,cancer\na\0b,1\n")
+    with pytest.raises(DatasetError, match="must hold paths; lines 2"):
+        read_labels(tmp_path / "t.csv", "csv")
 
 
 def test_the_manifest_keeps_the_labels(record_of: RecordOf, join: Join, tmp_path: Path) -> None:

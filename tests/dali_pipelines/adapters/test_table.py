@@ -72,8 +72,25 @@ def test_wrong_cells_are_named_by_line_and_never_shown(tmp_path: Path) -> None:
     assert "yes" not in str(e.value)
     with pytest.raises(DatasetError, match="must name something in each row; lines 3 differ"):
         table.names("image_id")
-    with pytest.raises(DatasetError, match="no column 'label' or 'y'; its columns are image_id"):
+    with pytest.raises(DatasetError, match="no column 'label' or 'y' in its first line") as e:
         table.first_of(["label", "y"])
+    assert "image_id" not in str(e.value)
+
+
+def test_a_table_without_column_names_does_not_show_its_first_patient(tmp_path: Path) -> None:
+    table = read(tmp_path, b"JANE^DOE,19500101,1\nJOHN^DOE,19600101,0\n")
+    with pytest.raises(DatasetError, match="name the columns there") as e:
+        table.first_of(["image_id", "path"])
+    assert "jane" not in str(e.value).lower()
+    assert "1950" not in str(e.value)
+
+
+def test_only_a_slip_of_the_pen_is_shown(tmp_path: Path) -> None:
+    table = read(tmp_path, b"image_ids,Lable,secret\n1,0,x\n")
+    with pytest.raises(DatasetError, match="is it 'lable'") as e:
+        table.first_of(["cancer", "label"])
+    assert "secret" not in str(e.value)
+    assert "image_ids" not in str(e.value)
 
 
 def test_a_missing_file_is_a_setting_to_correct(tmp_path: Path) -> None:

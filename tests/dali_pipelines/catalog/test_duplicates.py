@@ -1,16 +1,20 @@
 """settle_duplicates: the first of each SOP Instance UID stays."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from dali_pipelines.catalog.duplicates import settle_duplicates
+from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason
 
 RecordOf = Callable[..., ImageRecord]
 
 
 def test_the_first_stays_and_the_others_say_why(record_of: RecordOf) -> None:
-    first = record_of(sop_instance_uid="1", sha256="a", path="/a", image_id="i")
+    first = record_of(sop_instance_uid="1", sha256="a", path="/JANE", member="DOE", image_id="i")
     again = record_of(sop_instance_uid="1", sha256="a", path="/b", image_id="i")
     other = record_of(sop_instance_uid="1", sha256="b", path="/c", member="m", image_id="i")
     alone = record_of(sop_instance_uid="2", sha256="a", path="/d")
@@ -20,17 +24,23 @@ def test_the_first_stays_and_the_others_say_why(record_of: RecordOf) -> None:
         ("/b", "", "i", Reason.DUPLICATE),
         ("/c", "m", "i", Reason.DUPLICATE_CONFLICT),
     ]
-    assert "/a" in rejects[0].detail
+    assert not any("JANE" in r.detail or "DOE" in r.detail for r in rejects)
+    assert "image i, which was kept" in rejects[0].detail
+    assert "image i, which was kept" in rejects[1].detail
 
 
-def test_without_a_hash_size_and_geometry_decide(record_of: RecordOf) -> None:
-    first = record_of(sop_instance_uid="1", fragments=((10, 30), (50, 20)))
-    moved = record_of(sop_instance_uid="1", fragments=((99, 50),))
-    longer = record_of(sop_instance_uid="1", fragments=((10, 51),))
-    wider = record_of(sop_instance_uid="1", fragments=((10, 50),), width=4)
-    _, rejects = settle_duplicates([first, moved, longer, wider])
-    assert [r.reason for r in rejects] == [
-        Reason.DUPLICATE,
-        Reason.DUPLICATE_CONFLICT,
-        Reason.DUPLICATE_CONFLICT,
+def test_without_a_hash_the_bytes_decide(new_dicom: Callable[..., Any], tmp_path: Path) -> None:
+    pixels = {"a": bytes(48), "b": bytes(47) + b"\1", "c": bytes(48), "d": bytes(48)}
+    records = []
+    for name, data in pixels.items():
+        file = new_dicom(PatientID="longer" if name == "c" else "p1")
+        file.pixels = data
+        path = file.write(tmp_path / name)
+        records.append(read_image(Source(str(path)), b"key", ReadOptions(hash=False)))
+    (tmp_path / "d").unlink()
+    _, rejects = settle_duplicates(records)
+    assert [(Path(r.path).name, r.reason) for r in rejects] == [
+        ("b", Reason.DUPLICATE_CONFLICT),
+        ("c", Reason.DUPLICATE),
+        ("d", Reason.DUPLICATE_CONFLICT),
     ]

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import stat
 import zipfile
 from pathlib import Path
 
@@ -147,6 +148,26 @@ def test_members_of_archives_are_inputs_in_order(tmp_path: Path) -> None:
         ("A.ZIP", "1", ""),
         ("A.ZIP", "d/._3", "not_an_image"),
         ("A.ZIP", "d/2.dcm", ""),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_every_member_of_an_archive_is_one_input(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, kind in (("b", 0), ("b", 0), ("c", 0), ("a", stat.S_IFLNK), ("b", stat.S_IFLNK)):
+            info = zipfile.ZipInfo(name)
+            info.create_system, info.external_attr = 3, (kind | 0o644) << 16
+            archive.writestr(info, b"x")
+        archive.mkdir("d")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr(info, b"x")
+    assert found(tmp_path) == [
+        ("a.zip", "b", ""),
+        ("a.zip", "c", ""),
+        ("a.zip", "a", "not_a_file"),
+        ("a.zip", "b", "E_DUP_CONFLICT"),
+        ("a.zip", "b", "not_a_file"),
+        ("b.zip", "b", "not_a_file"),
     ]
 
 

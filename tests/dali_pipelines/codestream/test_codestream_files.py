@@ -57,7 +57,8 @@ def test_files_agree_with_their_tags(shared_data: Path) -> None:
         if path.parent.name in LOSSY:
             assert info.lossy
         flags = prove_complete(memoryview(stream), info)
-        assert flags == ((Flag.UNPROVEN,) if kind == "jpeg_dct" else ())
+        untold = kind == "j2k" and not stream[stream.index(b"\xff\x90\0\x0a") + 11]  # TNsot 0
+        assert flags == ((Flag.UNPROVEN,) if kind == "jpeg_dct" or untold else ())
         bare = bare_codestream(memoryview(stream), info)
         assert len(stream) - len(bare) <= 1
         for share in (0.05, 0.5, 0.99, 0.9999):

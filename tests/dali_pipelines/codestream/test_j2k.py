@@ -197,15 +197,21 @@ def test_one_part_more_than_told_as_old_encoders_write_it() -> None:
         (part(0, 0, 2), part(0, 0, 2)),
         (part(0, 0, 3), part(0, 1, 2)),
         (part(0, 0, 0), part(0, 1, 0), part(0, 2, 1)),
+        (part(0, 1, 2),),
+        (part(0, 0, 2), part(0, 2, 2)),  # part 1 is missing
+        (part(0, 0, 0), part(0, 2, 0)),
     ],
 )
 def test_parts_that_contradict_each_other(parts: tuple[bytes, ...]) -> None:
     assert reject_of(stream(*parts)).reason is Reason.CORRUPT
 
 
-def test_unknown_number_of_parts_is_unproven_only_for_several() -> None:
-    assert measure(stream(part(0, 0, 0))).proven
-    assert not measure(stream(part(0, 0, 0), part(0, 1, 0))).proven
+def test_an_untold_number_of_parts_is_unproven() -> None:
+    first, second = part(0, 0, 0), part(0, 1, 0)
+    assert not measure(stream(first, second)).proven
+    assert not measure(stream(first)).proven  # the same, cut after a part and closed with EOC
+    assert measure(stream(first, part(0, 1, 2))).proven
+    assert not measure(stream(part(0), part(1, 0, 0), siz=TWO_TILES)).proven
 
 
 def test_open_last_tile_part_ends_at_eoc() -> None:

@@ -42,28 +42,31 @@ def test_a_location_is_bytes_of_the_file(new_dicom: Any, tmp_path: Path) -> None
     assert record.sha256 == hashlib.sha256(bytes(range(48))).hexdigest()
 
 
-def test_the_hash_is_of_the_fragments_as_stored(new_dicom: Any, read_dicom: Read) -> None:
+def test_the_hash_is_of_the_bare_codestream(new_dicom: Any, read_dicom: Read) -> None:
     from imagecodecs import jpeg2k_encode
     from numpy import arange, uint16
 
     stream = bytes(
         jpeg2k_encode(arange(24, dtype=uint16).reshape(4, 6), level=0, codecformat="j2k")
     )
+    bare = hashlib.sha256(stream).hexdigest()
     stream += b"\0" * (len(stream) % 2)
     file = new_dicom(BitsStored=16, HighBit=15)
     file.syntax, file.table = "1.2.840.10008.1.2.4.90", b"\xff" * 8
     file.pixels = [stream[:50], stream[50:52], b"", stream[52:]]
     record = read_dicom(file)
     assert [length for _, length in record.location.fragments] == [50, 2, len(stream) - 52]
-    assert record.sha256 == hashlib.sha256(stream).hexdigest()
+    assert record.sha256 == bare
     assert read_dicom(file, hash=False).location.fragments == record.location.fragments
     file.pixels = [stream[:-10]]
     with pytest.raises(RejectError) as caught:
         read_dicom(file)
     assert caught.value.reason is Reason.TRUNCATED
     assert read_dicom(file, hash=False).sha256 == ""  # only the head was looked at
-    file.pixels = [stream + bytes(20)]
-    assert read_dicom(file).flags == ("trailing_bytes",)
+    box = bytes.fromhex("0000000C6A5020200D0A870A") + bytes(4) + b"jp2c"  # up to the end
+    for odd, flag in ((stream + bytes(20), "trailing_bytes"), (box + stream, "jp2_box")):
+        file.pixels = [odd]
+        assert (read_dicom(file).flags, read_dicom(file).sha256) == ((flag,), bare)
 
 
 def test_zip_members_are_ranges_or_unpacked(new_dicom: Any, tmp_path: Path) -> None:
@@ -139,7 +142,29 @@ def test_implicit_vr_under_an_explicit_label_is_read(new_dicom: Any, read_dicom:
 def test_flags_come_once_and_records_are_equal(new_dicom: Any, read_dicom: Read) -> None:
     file = new_dicom(VOILUTSequence=[{}, {}], ImageLaterality=None, WindowWidth="0")
     first, second = read_dicom(file).flags, read_dicom(file).flags
-    assert first == second == ("no_laterality", "voi_invalid", "lut_invalid", "voi_absent")
+    assert first == second == ("no_laterality", "lut_invalid", "voi_absent", "voi_invalid")
+
+
+def test_the_hash_of_native_pixels_leaves_out_what_follows_them(
+    new_dicom: Any, read_dicom: Read
+) -> None:
+    file = new_dicom(BitsAllocated=8, BitsStored=8, HighBit=7, Rows=5, Columns=3)
+    wanted = hashlib.sha256(bytes(range(15))).hexdigest()
+    for padding in (b"\0", b"\1", bytes(99)):
+        file.pixels = bytes(range(15)) + padding
+        assert read_dicom(file).sha256 == wanted
+
+
+def test_a_stored_member_is_held_to_its_crc(new_dicom: Any, tmp_path: Path) -> None:
+    data = new_dicom().encode()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a", data)
+    whole = bytearray((tmp_path / "a.zip").read_bytes())
+    whole[whole.index(data) + len(data) - 5] ^= 1  # in a pixel
+    (tmp_path / "a.zip").write_bytes(whole)
+    assert reject_of(tmp_path / "a.zip", "a").reason is Reason.CORRUPT
+    source = Source(str(tmp_path / "a.zip"), "a")
+    assert read_image(source, KEY, ReadOptions(hash=False)).sha256 == ""
 
 
 def test_what_is_no_dicom_file_is_skipped(tmp_path: Path) -> None:

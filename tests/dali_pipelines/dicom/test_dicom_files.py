@@ -27,7 +27,7 @@ NOT_DICOM = {".zst", ".j2c", ".txt", ".md", ".csv"}
 
 
 def read(path: Path, **options: Any) -> ImageRecord:
-    return read_image(Source(str(path)), b"key", ReadOptions(**options))
+    return read_image(Source(str(path)), b"key", ReadOptions(any_modality=True, **options))
 
 
 def stored_frame(path: Path) -> bytes:

@@ -1,13 +1,19 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
+from dali_pipelines.columns import grayscale_from_json, grayscale_to_json
+from dali_pipelines.cpu.decode import decode
+from dali_pipelines.grayscale import Voi, choose_voi, display_table
+from dali_pipelines.phantom.encode import SYNTAXES, encode_frame
+from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import Grayscale, ImageRecord, Window
 from dali_pipelines.verdicts import Reason, RejectError
 
 Read = Callable[..., ImageRecord]
-CT = "1.2.840.10008.5.1.4.1.1.2"
+CR = "1.2.840.10008.5.1.4.1.1.1"
 
 
 @pytest.fixture
@@ -51,8 +57,8 @@ def test_rescale(gray_of: Any) -> None:
         assert (gray.slope, gray.intercept, flags) == (1, 0, ())
     gray, flags = gray_of(RescaleSlope="2.5", RescaleIntercept="-10")
     assert (gray.slope, gray.intercept, flags) == (2.5, -10, ("nonconformant_rescale",))
-    gray, flags = gray_of(RescaleSlope="1", RescaleIntercept="-1024", SOPClassUID=CT)
-    assert (gray.intercept, flags) == (-1024, ("not_mg",))  # there it is the rule
+    gray, flags = gray_of(RescaleSlope="1", RescaleIntercept="-1024", SOPClassUID=CR)
+    assert (gray.intercept, flags) == (-1024, ("not_mg",))  # outside the DX family it is allowed
 
 
 def test_windows_are_pairs(gray_of: Any) -> None:
@@ -64,22 +70,61 @@ def test_windows_are_pairs(gray_of: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("center", "width", "function"),
+    ("center", "width", "function", "kept"),
     [
-        ("nan", "10", None), ("1", "inf", None), ("abc", "10", None), ("1", "0", None),
-        ("1", "-5", None), ("1", "0.5", None), ("1", "0", "LINEAR_EXACT"), ("1", "-1", "SIGMOID"),
+        ("nan", "10", None, Window(0, 0)), ("1", "inf", None, Window(0, 0)),
+        ("abc", "10", None, Window(0, 0)), ("1", "0", None, Window(1, 0)),
+        ("1", "-5", None, Window(1, -5)), ("1", "0.5", None, Window(1, 0.5)),
+        ("1", "0", "LINEAR_EXACT", Window(1, 0)), ("1", "-1", "SIGMOID", Window(1, -1)),
     ],
 )  # fmt: skip
-def test_windows_without_meaning_are_dropped(
-    gray_of: Any, center: str, width: str, function: str | None
+def test_windows_without_meaning_keep_their_places(
+    gray_of: Any, center: str, width: str, function: str | None, kept: Window
 ) -> None:
     gray, flags = gray_of(WindowCenter=center, WindowWidth=width, VOILUTFunction=function)
-    assert gray.windows == ()
-    assert flags == ("voi_invalid", "voi_absent")
+    assert (gray.windows, flags) == ((kept,), ("voi_absent", "voi_invalid"))
+    assert np.array_equal(display_table(gray, Voi()), display_table(Grayscale(12, 12), Voi()))
     gray, flags = gray_of(
         WindowCenter=f"{center}\\7", WindowWidth=f"{width}\\70", VOILUTFunction=function
     )
-    assert (gray.windows, flags) == ((Window(7, 70),), ("voi_invalid",))
+    assert (gray.windows, flags) == ((kept, Window(7, 70)), ("voi_invalid",))
+    assert choose_voi(gray, Voi()) == choose_voi(gray, Voi(pick=1)) == Window(7, 70)
+    with pytest.raises(RejectError):
+        choose_voi(gray, Voi(pick=0))
+    assert grayscale_from_json(grayscale_to_json(gray)) == gray
+
+
+def test_luts_are_counted_as_the_header_lists_them(gray_of: Any) -> None:
+    good = {"LUTDescriptor": (2, 0, 12), "LUTData": (0, 4095)}
+    gray, flags = gray_of(VOILUTSequence=[{}, good])
+    assert flags == ("lut_invalid",)
+    assert choose_voi(gray, Voi()) == choose_voi(gray, Voi("lut", 1)) == gray.voi_luts[1]
+    assert grayscale_from_json(grayscale_to_json(gray)) == gray
+    table = display_table(gray, Voi())
+    assert (table[0], table[1], table[4095]) == (0, 65_535, 65_535)
+    gray, flags = gray_of(VOILUTSequence=[{}], WindowCenter=None, WindowWidth=None)
+    assert flags == ("lut_invalid", "voi_absent")
+    assert np.array_equal(display_table(gray, Voi()), display_table(Grayscale(12, 12), Voi()))
+
+
+@pytest.mark.parametrize("syntax", ["jpeg_sv1", "jpegls", "raw", "rle"])
+@pytest.mark.parametrize("copied_sign", [True, False])
+def test_signed_values_are_extended_from_the_bits_stored(
+    new_dicom: Any, read_dicom: Read, syntax: str, copied_sign: bool
+) -> None:
+    values = np.linspace(-2048, 2047, 24).round().astype(np.int16).reshape(4, 6)
+    words = values.view(np.uint16) if copied_sign else values.view(np.uint16) & 0xFFF
+    file = new_dicom(PixelRepresentation=1, WindowCenter="0", WindowWidth="4096")
+    file.syntax = SYNTAXES[syntax]
+    data = encode_frame(words.astype(np.uint16), 16, syntax)
+    file.pixels = data if syntax == "raw" else [data]
+    record = read_dicom(file)
+    assert (record.grayscale.bits, record.grayscale.signed) == (12, True)
+    patterns = decode(read_encoded(record)).values
+    assert np.array_equal(patterns, values.view(np.uint16) & 0xFFF)
+    shown = display_table(record.grayscale, Voi())[patterns]
+    assert np.array_equal(shown.ravel(), np.sort(shown.ravel()))
+    assert (shown[0, 0], shown[3, 5]) == (0, 65_535)
 
 
 def test_windows_that_only_look_odd_are_kept(gray_of: Any) -> None:
@@ -195,7 +240,6 @@ def test_an_overlay_in_the_high_bits_is_cut_off(
     new_dicom: Any, read_dicom: Read, bits_allocated: int, position: int, data: bool, bits: int
 ) -> None:
     import imagecodecs
-    import numpy as np
 
     file = new_dicom()
     stream = imagecodecs.jpeg2k_encode(

@@ -120,6 +120,8 @@ def test_spacing_is_believable_or_none(
         ({"BurnedInAnnotation": "YES"}, "burned_in"),
         ({"LossyImageCompression": "01"}, "lossy_history"),
         ({"BreastImplantPresent": "YES"}, "implant"),
+        ({"QualityControlImage": "YES"}, "quality_control"),
+        ({"PartialView": "YES"}, "partial_view"),
         ({"ViewPosition": "MLOID"}, "implant"),
         ({"ViewPosition": "PA"}, "no_view"),
         ({"ImageLaterality": None}, "no_laterality"),
@@ -137,6 +139,8 @@ def test_ordinary_values_are_not_flagged(new_dicom: Any, read_dicom: Read) -> No
         BurnedInAnnotation="NO",
         LossyImageCompression="00",
         BreastImplantPresent="NO",
+        QualityControlImage="NO",
+        PartialView="NO",
     )
     assert read_dicom(file).flags == ()
     assert read_dicom(new_dicom()).tags.implant is None

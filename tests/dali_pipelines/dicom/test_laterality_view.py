@@ -90,9 +90,31 @@ def test_modifiers_are_inside_the_view_code_or_beside_it(new_dicom: Any, read_di
         "spot",
         "magnification",
     )
-    displaced = [coded("399209000")]
-    file = new_dicom(ViewModifierCodeSequence=displaced, ViewPosition="MLOID")
-    assert read_dicom(file).tags.view_modifiers == ("ID",)
+    file = new_dicom(ViewModifierCodeSequence=[coded("399209000"), spot], ViewPosition="MLO")
+    assert read_dicom(file).tags.view_modifiers == ("ID", "spot")
+    file.tags["ViewCodeSequence"] = [coded("399368009", ViewModifierCodeSequence=[magnified])]
+    assert read_dicom(file).tags.view_modifiers == ("magnification", "ID", "spot")
+
+
+@pytest.mark.parametrize(
+    ("code", "position", "conflict"),
+    [
+        ("399162004", "MLO", True),  # CC
+        ("399368009", "ML", True),  # MLO
+        ("399368009", "RMLOID", False),
+        ("399192008", "XCC", False),  # XCCL
+        ("399162004", "XCC", True),
+        ("399368009", "AT", False),
+        ("399162004", "CV", False),
+        ("399162004", "PA", False),  # no view of a breast
+        ("12345", "MLO", False),
+    ],
+)
+def test_a_view_that_code_and_text_name_differently(
+    new_dicom: Any, read_dicom: Read, code: str, position: str, conflict: bool
+) -> None:
+    record = read_dicom(new_dicom(ViewCodeSequence=[coded(code)], ViewPosition=position))
+    assert ("view_conflict" in record.flags) is conflict
 
 
 @pytest.mark.parametrize(

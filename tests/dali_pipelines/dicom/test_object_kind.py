@@ -25,8 +25,6 @@ def reason_of(read: Read, file: Any, **options: Any) -> Reason:
         (f"{SC}.3", ("sc",)),
         (CR, ("not_mg",)),
         (f"{STORAGE}1.1", ("not_mg",)),
-        (f"{STORAGE}2", ("not_mg",)),
-        ("1.3.6.1.4.1.99", ("not_mg",)),
     ],
 )
 def test_projection_images_are_taken(
@@ -54,11 +52,23 @@ def test_other_objects_are_skipped(
     assert reason_of(read_dicom, new_dicom(SOPClassUID=sop_class)) is reason
 
 
+@pytest.mark.parametrize(
+    "sop_class", [f"{STORAGE}2", f"{STORAGE}4", f"{STORAGE}6.1", f"{STORAGE}1.3", "1.3.6.1.4.1.99"]
+)  # CT, MR, ultrasound, intra-oral, private
+def test_other_modalities_need_to_be_asked_for(
+    new_dicom: Any, read_dicom: Read, sop_class: str
+) -> None:
+    file = new_dicom(SOPClassUID=sop_class)
+    assert reason_of(read_dicom, file) is Reason.NOT_MAMMOGRAPHY
+    assert read_dicom(file, any_modality=True).flags == ("not_mg",)
+    assert reason_of(read_dicom, new_dicom(SOPClassUID=f"{STORAGE}13.1.3")) is Reason.MULTIFRAME
+
+
 def test_without_pixels_the_class_says_what_is_wrong(new_dicom: Any, read_dicom: Read) -> None:
     for tags, reason in (
         ({}, Reason.NO_PIXELS),
         ({"SOPClassUID": f"{STORAGE}481.5", "Rows": None}, Reason.NOT_AN_IMAGE),
-        ({"SOPClassUID": "1.3.6.1.4.1.99"}, Reason.NO_PIXELS),
+        ({"SOPClassUID": "1.3.6.1.4.1.99"}, Reason.NOT_MAMMOGRAPHY),
         ({"SOPClassUID": None, "Rows": None}, Reason.NO_PIXELS),  # the file meta says MG
     ):
         file = new_dicom(**tags)

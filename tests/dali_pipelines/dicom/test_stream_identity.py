@@ -164,6 +164,25 @@ def test_boxes_predictors_and_lossy_streams_are_flagged(file_of: Any, read_dicom
     assert read_dicom(lossy).flags == ()
 
 
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_header_may_be_longer_than_the_head(
+    file_of: Any, read_dicom: Read, streams: dict[str, bytes], hashed: bool
+) -> None:
+    profile = b"\xff\xe2" + (40_002).to_bytes(2, "big") + b"ICC" + b"x" * 39_997  # APP2
+    box = (80_008).to_bytes(4, "big") + b"uuid" + b"u" * 80_000
+    for name, at, extra in (
+        ("jpeg_sv1", 2, profile * 2),
+        ("j2k_boxed", streams["j2k_boxed"].index(b"jp2c") - 4, box),
+    ):
+        data = streams[name][:at] + extra + streams[name][at:]
+        file = file_of(name)
+        file.pixels = [data[:70_000], data[70_000:]]
+        plain, record = (read_dicom(f, hash=hashed) for f in (file_of(name), file))
+        assert (record.stream, record.flags) == (plain.stream, plain.flags)
+        file.pixels = [data[:70_000]]
+        assert reject_of(read_dicom, file, hash=hashed).reason is Reason.TRUNCATED
+
+
 def test_native_sizes(new_dicom: Any, read_dicom: Read) -> None:
     file = new_dicom()
     record = read_dicom(file)

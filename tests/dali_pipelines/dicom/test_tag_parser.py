@@ -98,8 +98,41 @@ def test_a_value_is_never_allocated_beyond_the_end() -> None:
 def test_an_endless_header_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tag_parser, "_BUDGET", 1 << 20)
     assert reason_of(bytes(1 << 20)) is Reason.TOO_LARGE  # 131,072 elements of no length
-    nested = b"\x54\x00\x20\x02SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\0\0\0\0" * (1 << 16)
+    nested = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\0\0\0\0" * (1 << 16)
     assert reason_of(nested) is Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_a_wanted_value_has_a_limit(syntax: str) -> None:
+    def element(group: int, number: int, length: int) -> bytes:
+        if syntax == IMPLICIT:
+            return struct.pack("<HHI", group, number, length) + b"1\\" * (length // 2)
+        return struct.pack("<HH2sHI", group, number, b"UT", 0, length) + b"1\\" * (length // 2)
+
+    for number in (0x0005, 0x0060):  # the character set, which pydicom reads by itself; Modality
+        assert reason_of(element(8, number, (1 << 18) + 2), syntax) is Reason.TOO_LARGE
+        assert parse(element(8, number, 1 << 18), syntax).pixels is None
+    assert not parse(element(8, 0x0070, 1 << 20), syntax).cut_short  # not wanted, not read
+
+
+def test_a_large_overlay_is_no_such_value() -> None:
+    overlay = struct.pack("<HH2sHI", 0x6000, 0x3000, b"OW", 0, 3 << 20) + bytes(3 << 20)
+    with quiet_pydicom():
+        found = parse_tags(MemoryBytes(overlay), 0, EXPLICIT, (0x60003000,))
+    assert len(found.dataset) == 1
+    huge = struct.pack("<HH2sHI", 0x6000, 0x3000, b"OW", 0, 17 << 20) + bytes(17 << 20)
+    with pytest.raises(RejectError) as caught, quiet_pydicom():
+        parse_tags(MemoryBytes(huge), 0, EXPLICIT, (0x60003000,))
+    assert caught.value.reason is Reason.TOO_LARGE
+
+
+def test_a_wanted_sequence_without_length_has_a_limit() -> None:
+    head, item = b"\x54\x00\x20\x02SQ\0\0\xff\xff\xff\xff", b"\xfe\xff\x00\xe0\0\0\0\0"
+    end = b"\xfe\xff\xdd\xe0\0\0\0\0"
+    assert len(parse(head + item * 1000 + end).dataset.ViewCodeSequence) == 1000
+    assert reason_of(head + item * 1001 + end) is Reason.TOO_LARGE
+    unwanted = head.replace(b"\x54\x00\x20\x02", b"\x08\x00\x40\x11")
+    assert len(parse(unwanted + item * 1001 + end + head + item * 1000 + end).dataset) == 1
 
 
 def test_an_error_of_the_disk_is_not_a_damaged_file() -> None:
@@ -109,8 +142,8 @@ def test_an_error_of_the_disk_is_not_a_damaged_file() -> None:
         def _read_into(self, offset: int, out: memoryview) -> int:
             if offset:
                 raise RejectError(Reason.IO, "disk")
-            head = b"\x54\x00\x20\x02SQ\0\0\xff\xff\xff\xff"
-            out[:] = (head + b"\xfe\xff\x00\xe0\0\0\0\0" * 8192)[: len(out)]
+            head = b"\x54\x00\x20\x02SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+            out[:] = (head + b"\x08\x00\x00\x01SH\0\0" * 8192)[: len(out)]
             return len(out)
 
     with pytest.raises(RejectError) as caught, quiet_pydicom():

@@ -2,10 +2,13 @@ import math
 from typing import Any
 
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
 from dali_pipelines.dicom.tag_parser import parse_tags, quiet_pydicom
 from dali_pipelines.dicom.tag_values import (
+    has_value,
     integer,
     integers,
     items,
@@ -118,3 +121,31 @@ def test_text_where_a_sequence_should_be_is_corrupt(dataset_of: Any) -> None:
     with pytest.raises(RejectError) as caught, quiet_pydicom():
         items(dataset, "ViewCodeSequence")
     assert caught.value.reason is Reason.CORRUPT
+
+
+def test_a_long_value_is_refused_before_it_is_split() -> None:
+    dataset = Dataset()
+    for length in (1 << 18, (1 << 18) + 2):
+        tag = BaseTag(0x00281050)
+        value = b"1\\" * (length // 2)
+        dataset[tag] = RawDataElement(tag, "DS", length, value, 0, False, True)
+        assert has_value(dataset, "WindowCenter")
+        if length == 1 << 18:
+            assert len(numbers(dataset, "WindowCenter")) == (1 << 17) + 1
+            continue
+        for read in (numbers, integers, texts):
+            with pytest.raises(RejectError) as caught:
+                read(dataset, "WindowCenter")
+            assert caught.value.reason is Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize("big", [True, False])
+def test_a_sequence_of_many_items_is_refused_before_it_is_parsed(
+    dataset_of: Any, monkeypatch: pytest.MonkeyPatch, big: bool
+) -> None:
+    assert len(items(dataset_of(big=big, ViewCodeSequence=[{}] * 1000), "ViewCodeSequence")) == 1000
+    dataset = dataset_of(big=big, ViewCodeSequence=[{}] * 1001)
+    monkeypatch.setattr(Dataset, "__getitem__", lambda *_: pytest.fail("it was parsed"))
+    with pytest.raises(RejectError) as caught:
+        items(dataset, "ViewCodeSequence")
+    assert caught.value.reason is Reason.TOO_LARGE

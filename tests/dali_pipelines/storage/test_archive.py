@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dali_pipelines.storage.archive import Source, list_members, open_source
+from dali_pipelines.storage.archive import Source, list_members, open_source, require_crc
 from dali_pipelines.verdicts import Reason, RejectError
 
 CONTENT = bytes(range(256)) * 40
@@ -64,6 +64,28 @@ def test_a_stored_member_is_a_range_of_the_zip_file(make_zip: Zip, prefix: bytes
     assert (data, storage) == (CONTENT, "range")
     assert path.read_bytes()[base : base + len(CONTENT)] == CONTENT
     assert read(path, "c")[0] == b""
+
+
+def test_a_stored_member_can_be_held_to_its_crc(
+    make_zip: Zip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dali_pipelines.storage.archive._PIECE_BYTES", 1000)  # ends inside a piece
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        path = make_zip(method, a=CONTENT, b=b"")
+        for name in ("a", "b"):
+            with open_source(Source(str(path), name)) as opened:
+                require_crc(opened)
+    with open_source(Source(str(path))) as opened:
+        require_crc(opened)  # of a plain file nothing is known
+    path = make_zip(a=CONTENT)
+    whole = path.read_bytes()
+    for at in (0, 5000, len(CONTENT) - 1):
+        damaged = bytearray(whole)
+        damaged[whole.index(CONTENT) + at] ^= 0x10
+        path.write_bytes(damaged)
+        with open_source(Source(str(path), "a")) as opened, pytest.raises(RejectError) as caught:
+            require_crc(opened)
+        assert caught.value.reason is Reason.CORRUPT
 
 
 def test_a_deflated_member_is_unpacked(make_zip: Zip) -> None:
