@@ -20,12 +20,23 @@ from safetensors.numpy import load_file, save_file
 from dali_pipelines.atomic import sync
 from dali_pipelines.plan import EMPTY
 from dali_pipelines.records import Batch, ImageRecord, Roi
-from dali_pipelines.verdicts import Reject, Status
+from dali_pipelines.verdicts import Reason, Reject, Status
 
 Format = Literal["safetensors", "npy"]
 DType = Literal["uint8", "uint16", "float16", "float32"]
 INTEGER_MAX: Final = {"uint8": 255, "uint16": 65535}
 _NO_ROW: Final = -1
+PASSING: Final = frozenset(  # reasons that say more about the moment than about the file
+    (
+        Reason.IO,
+        Reason.PERMISSION,
+        Reason.CHANGED,
+        Reason.TIMEOUT,
+        Reason.OUT_OF_MEMORY,
+        Reason.DECODER_CRASH,
+        Reason.UNEXPECTED,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,7 @@ class ShardWriter:
             ]
         aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
+        aside.mkdir(parents=True)
         self._write_images(aside, np.concatenate(images))
         table = [
             _row(records[i], roi, rejects) | {"recipe_hash": self.recipe_hash} for i, roi in rows
@@ -70,6 +81,7 @@ class ShardWriter:
         frame.to_parquet(aside / "rows.parquet", index=False)
         for file in aside.iterdir():
             sync(file)
+        shutil.rmtree(folder, ignore_errors=True)  # one that is not settled
         aside.rename(folder)
         sync(folder.parent)
 
@@ -86,6 +98,14 @@ class ShardWriter:
             save_file(
                 {"images": images}, folder / "images.safetensors", {"recipe": self.recipe_hash}
             )
+
+
+def is_settled(folder: Path) -> bool:
+    """Whether a shard is there with its images, and nothing in it would end otherwise today."""
+    images = any((folder / f"images.{kind}").exists() for kind in ("npy", "safetensors"))
+    if not images or not (folder / "rows.parquet").exists():
+        return False
+    return not set(read_rows(folder)["code"]) & PASSING
 
 
 def read_images(folder: Path) -> NDArray[Any]:

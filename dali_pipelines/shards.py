@@ -23,7 +23,14 @@ from dali_pipelines.loader import Loader, LoaderSettings
 from dali_pipelines.plan import EMPTY, Blocks, sequential_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
-from dali_pipelines.shard_file import INTEGER_MAX, DType, Format, ShardWriter, read_rows
+from dali_pipelines.shard_file import (
+    INTEGER_MAX,
+    DType,
+    Format,
+    ShardWriter,
+    is_settled,
+    read_rows,
+)
 from dali_pipelines.verdicts import Reason, Reject, Status, write_rejects
 
 FORMAT_VERSION: Final = 1
@@ -63,13 +70,16 @@ def preprocess(
 ) -> PreprocessResult:
     """Write those shards of `records` that `out` does not hold yet; `progress` gets images done.
 
+    A shard is made again where its images are gone, or where an image failed for a reason that
+    may have passed, such as a file that could not be read.
+
     Raises ConfigError where `out` holds other images: of another recipe, format or manifest.
     """
     if not records:
         raise ConfigError("the manifest holds no image to prepare")
     _claim(out, _spec(records, recipe, settings))
     folders = [out / f"shard-{k:05d}" for k in range(-(-len(records) // settings.images))]
-    missing = [k for k, folder in enumerate(folders) if not folder.exists()]
+    missing = [k for k, folder in enumerate(folders) if not is_settled(folder)]
     writer = ShardWriter(settings.format, settings.dtype, recipe.hash)
     with Loader(records, _stored_recipe(recipe, settings), loader_settings) as loader:
         for k in range(len(folders)):
@@ -99,7 +109,8 @@ def _stored_recipe(recipe: Recipe, settings: ShardSettings) -> Recipe:
 def _spec(
     records: Sequence[ImageRecord], recipe: Recipe, settings: ShardSettings
 ) -> dict[str, Any]:
-    ids = hashlib.sha256("\n".join(record.image_id for record in records).encode())
+    lines = (f"{record.image_id} {_content(record)}" for record in records)
+    ids = hashlib.sha256("\n".join(lines).encode())
     return {
         "format_version": FORMAT_VERSION,
         "recipe_hash": recipe.hash,
@@ -110,13 +121,18 @@ def _spec(
     }
 
 
+def _content(record: ImageRecord) -> str:
+    """What tells an image's bytes from others: its hash, or size and time where it has none."""
+    return record.sha256 or f"{record.location.file_size} {record.location.mtime_ns}"
+
+
 def _claim(out: Path, spec: dict[str, Any]) -> None:
     """Make `out` ours: write spec.json, or check that it is the same; drop what a crash left."""
     out.mkdir(parents=True, exist_ok=True)
     file = out / "spec.json"
     text = json.dumps(spec, indent=2) + "\n"
     if file.exists():
-        found = json.loads(file.read_text())
+        found = _read_spec(file)
         differing = sorted(key for key in spec if found.get(key) != spec[key])
         if differing:
             raise ConfigError(
@@ -129,6 +145,16 @@ def _claim(out: Path, spec: dict[str, Any]) -> None:
         aside.write_text(text)
     for leftover in out.glob(".shard-*.tmp"):
         shutil.rmtree(leftover)
+
+
+def _read_spec(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(f"{str(file)!r} cannot be read; choose an empty folder for the shards")
+    return found
 
 
 def _write_index(out: Path, folders: Sequence[Path]) -> pd.DataFrame:

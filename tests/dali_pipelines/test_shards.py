@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from dali_pipelines.phantom.header import HeaderSpec, make_uid
 from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings
 from dali_pipelines.records import ImageRecord
-from dali_pipelines.shard_file import read_images, read_rows
+from dali_pipelines.shard_file import PASSING, read_images, read_rows
 from dali_pipelines.shards import ShardSettings, preprocess
 from dali_pipelines.storage.archive import Source
+from dali_pipelines.verdicts import Reason
 
 RECIPE = Recipe(
     "whole",
@@ -110,7 +112,52 @@ def test_a_bad_file_is_a_row_without_an_image(records: list[ImageRecord], tmp_pa
     assert read_images(out / "shard-00000").shape == (1, 1, 8, 6)
     assert stat.S_IMODE((out / "rejects.csv").stat().st_mode) == 0o600
     again = preprocess(records, RECIPE, out, SETTINGS)
-    assert (again.written, again.rejects) == (0, result.rejects)
+    assert (again.written, again.rejects) == (1, result.rejects)  # the file may be back
+
+
+def test_a_file_that_is_back_is_prepared_by_the_next_run(
+    records: list[ImageRecord], tmp_path: Path
+) -> None:
+    out, file = tmp_path / "out", Path(records[1].location.path)
+    hidden = file.rename(tmp_path / "hidden")
+    assert len(preprocess(records, RECIPE, out, SETTINGS).rejects) == 1
+    hidden.rename(file)
+    again = preprocess(records, RECIPE, out, SETTINGS)
+    assert (again.images, again.rejects, again.written) == (5, (), 1)
+
+
+def test_a_file_that_is_bad_for_good_is_not_tried_again(
+    records: list[ImageRecord], tmp_path: Path
+) -> None:
+    bad = replace(records[1], stream=replace(records[1].stream, height=9))  # never what it holds
+    changed = [records[0], bad, *records[2:]]
+    out = tmp_path / "out"
+    first = preprocess(changed, RECIPE, out, SETTINGS)
+    assert [r.reason for r in first.rejects] == [Reason.GEOMETRY]
+    assert Reason.GEOMETRY not in PASSING
+    assert preprocess(changed, RECIPE, out, SETTINGS).written == 0
+
+
+def test_a_shard_without_its_images_is_made_again(
+    records: list[ImageRecord], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    preprocess(records, RECIPE, out, SETTINGS)
+    (out / "shard-00001/images.safetensors").unlink()
+    assert preprocess(records, RECIPE, out, SETTINGS).written == 1
+    assert len(read_images(out / "shard-00001")) == 2
+
+
+def test_other_pixels_under_the_same_ids_are_refused(
+    records: list[ImageRecord], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    preprocess(records, RECIPE, out, SETTINGS)
+    with pytest.raises(ConfigError, match="images_sha256 differ"):
+        preprocess([replace(r, sha256="0" * 64) for r in records], RECIPE, out, SETTINGS)
+    (out / "spec.json").write_text("{")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        preprocess(records, RECIPE, out, SETTINGS)
 
 
 def test_a_shard_of_nothing_but_bad_files_is_an_empty_shard(
