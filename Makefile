@@ -31,7 +31,7 @@ demo: $(RUN)  ## install, then the whole chain on synthetic exams, into ./demo (
 	$(BIN)/mammo demo $(OUT)
 
 test: lint types  ## install, then lint, types and the fast tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --cov=dali_pipelines --cov-report= --cov-fail-under=85
 
 lint: $(DEV)  ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from cli.checks import finite
 from dali_pipelines.errors import DatasetError, GateError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LEVELS: Final = ("image", "breast", "patient")
+DEFAULT_LEVEL: Final = "breast"
 
 
 @click.command()
@@ -22,14 +24,21 @@ LEVELS: Final = ("image", "breast", "patient")
     help="A manifest with labels, where the predictions have none.",
 )  # fmt: skip
 @click.option(
-    "--min-auroc", type=click.FloatRange(0, 1), help="Leave with 5 if the AUROC is below this."
-)
+    "--min-auroc", type=click.FloatRange(0, 1), callback=finite,
+    help="Leave with 5 if the AUROC is below this.",
+)  # fmt: skip
 @click.option(
-    "--level", type=click.Choice(LEVELS), default="breast", help="What --min-auroc judges."
-)
+    "--level", type=click.Choice(LEVELS), show_default=DEFAULT_LEVEL,
+    help="What --min-auroc judges.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
-    *, predictions: Path, labels: Path | None, min_auroc: float | None, level: str, as_json: bool
+    *,
+    predictions: Path,
+    labels: Path | None,
+    min_auroc: float | None,
+    level: str | None,
+    as_json: bool,
 ) -> None:
     r"""Print AUROC, pF1, sensitivity and more of a predictions file, by level.
 
@@ -42,12 +51,14 @@ def command(
     from trainer.metrics import evaluate_scores
     from trainer.predictions import read_predictions
 
+    if level is not None and min_auroc is None:
+        raise click.UsageError("--level needs --min-auroc")
     scores = read_predictions(predictions)
     if labels is not None:
         scores = scores.assign(cancer=_labels_of(scores, labels))
     figures = evaluate_scores(scores)
     click.echo(json.dumps(figures, indent=2) if as_json else _table(figures))
-    _require_auroc(figures, level, min_auroc)
+    _require_auroc(figures, level or DEFAULT_LEVEL, min_auroc)
 
 
 def _labels_of(scores: "pd.DataFrame", manifest: Path) -> "pd.Series":

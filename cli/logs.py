@@ -38,12 +38,18 @@ class _Formatter(logging.Formatter):
         return f"{self._prefix}{record.levelname.lower() + ': ' if grave else ''}{text}"
 
 
+def rank() -> int:
+    """The number of this process as torchrun gives it; 0 where nothing or no number is given."""
+    text = os.environ.get("RANK", "")
+    return int(text) if text.isdecimal() else 0
+
+
 def start_logging(verbosity: int) -> None:
     """Send logger "mammo" to stderr: 0 information, 1 and up also debug, -1 warnings, -2 errors."""
-    rank = int(os.environ.get("RANK", "0"))
+    number = rank()
     level = logging.INFO - 10 * max(-2, min(verbosity, 1))
     handler = _StderrHandler()
-    handler.setFormatter(_Formatter(f"[r{rank}] " if rank else ""))
+    handler.setFormatter(_Formatter(f"[r{number}] " if number else ""))
     logger = logging.getLogger(ROOT)
     logger.handlers[:] = [handler]
-    logger.setLevel(max(level, logging.WARNING) if rank else level)
+    logger.setLevel(max(level, logging.WARNING) if number else level)

@@ -4,6 +4,7 @@ A command's module is imported when that command is run or asked for help, never
 `mammo --help` stays quick. Each module exposes a `click.Command` named `command`.
 """
 
+import errno
 import importlib
 import os
 import signal
@@ -44,6 +45,10 @@ Exit codes:
   75       pre-empted after saving a checkpoint: run again to go on
   130 143  interrupted or terminated; 141 the reader of stdout went away"""
 
+NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT}
+NO_ACCESS: Final = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR
+}  # fmt: skip
 DEBUG_HINT: Final = "run again with MAMMO_DEBUG=1 for the traceback"
 BUG, USAGE, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 130, 141, 143
 
@@ -176,8 +181,26 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, MammoError):
         click.echo("error: " + str(error).replace("\n", "\n       "), err=True)
         return error.exit_code
+    if isinstance(error, OSError) and (advice := _advice(error)):
+        click.echo(f"error: {advice}", err=True)
+        return USAGE
     click.echo(f"internal error: {_harmless_name(error)}; {DEBUG_HINT}", err=True)
     return BUG
+
+
+def _advice(error: OSError) -> str | None:
+    """What to do where the machine, not the program, stands in the way; no path, it may name one.
+
+    None where the error does not come from the place of a file.
+    """
+    if error.errno in NO_SPACE:
+        return f"{os.strerror(error.errno)}; free some and run the same command again"
+    if error.errno in NO_ACCESS:
+        return (
+            f"{os.strerror(error.errno)}; check that the folders named on the command line exist "
+            "and can be written"
+        )
+    return None
 
 
 def _is_ours(module: str) -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from cli.checks import SEED
+
 
 def _parse_size(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:
     """(height, width) in px from "512x416"."""
@@ -38,7 +40,7 @@ def _parse_size(_context: click.Context, _parameter: click.Parameter, text: str)
     default="mixed",
     help="One transfer syntax for all images, such as j2k or jpeg_sv1, or mixed.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Another seed, other women.")
+@click.option("--seed", type=SEED, default=0, help="Another seed, other women.")
 @click.option(
     "-j",
     "--workers",

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cli.checks import ends_in, require_apart
 from dali_pipelines.errors import DatasetError
 from dali_pipelines.limits import DEFAULT_LIMIT, parse_limit
 
@@ -21,6 +22,7 @@ from dali_pipelines.limits import DEFAULT_LIMIT, parse_limit
 )  # fmt: skip
 @click.option(
     "-O", "--out", default="predictions.csv", type=click.Path(dir_okay=False, path_type=Path),
+    callback=ends_in(".csv"),
     help="The table per image; breasts and patients come beside it.",
 )  # fmt: skip
 @click.option("--fold", type=int, help="Score only this fold of the manifest.")
@@ -47,10 +49,9 @@ def command(
     recipe: str | None,
     ids: str,
     id_key: Path | None,
-    batch: int,
-    device: Any,
     max_rejects: str,
     as_json: bool,
+    **how: Any,
 ) -> None:
     r"""Score the images of a manifest, or of DICOM files and folders.
 
@@ -69,11 +70,11 @@ def command(
     from trainer.predictions import beside, write_tables
 
     limit = parse_limit(max_rejects)
+    require_apart(_tables(out), [*sources, *checkpoints, id_key])
     scorer = load_scorer(checkpoints, load_recipe(recipe) if recipe else None)
-    watch = partial(progress, label="scan", unit="files")
-    inputs = read_inputs(sources, out, fold, id_key, watch)
+    inputs = read_inputs(sources, out, fold, id_key, partial(progress, label="scan", unit="files"))
     key = inputs.key if ids == "keyed" else None
-    options = PredictOptions(key, device, batch, open_source=open_watched)
+    options = PredictOptions(key, **how, open_source=open_watched)
     predictions = predict(inputs.frame, scorer, options)
     if predictions.is_main:
         facts = write_tables(predictions.table, [*inputs.rejects, *predictions.rejects], out)
@@ -82,3 +83,10 @@ def command(
         raise DatasetError(f"no image among the inputs; {str(beside(out, 'rejects'))!r} says why")
     rejected = inputs.lost + len(predictions.rejects)
     limit.enforce(rejected, inputs.lost + len(inputs.frame))
+
+
+def _tables(out: Path) -> list[Path]:
+    """All that is written."""
+    from trainer.predictions import beside
+
+    return [out, *(beside(out, name) for name in ("breast", "patient", "rejects"))]

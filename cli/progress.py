@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol, Self, TextIO
 
-from cli.logs import ROOT
+from cli.logs import ROOT, rank
 
 INTERVAL_S: Final = 30.0
 
@@ -78,7 +78,7 @@ class Silent:
 
 
 class Lines:
-    """A plain line every INTERVAL_S seconds, and one at the end."""
+    """A plain line every INTERVAL_S seconds, and one at the end unless it failed at the start."""
 
     def __init__(self, tally: Tally, stream: TextIO, clock: Clock) -> None:
         self._tally, self._stream, self._clock = tally, stream, clock
@@ -97,8 +97,9 @@ class Lines:
         self._start = self._last = self._clock()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._write(self._clock(), finished=True)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or self._tally.done:
+            self._write(self._clock(), finished=True)
 
     def _write(self, now: float, *, finished: bool) -> None:
         self._stream.write(self._tally.line(now - self._start, finished=finished) + "\n")
@@ -145,7 +146,7 @@ def progress(
 ) -> Progress:
     """The kind of progress that suits this process; `total` None where it is not known."""
     stream = stream or sys.stderr
-    if os.environ.get("RANK", "0") != "0" or logging.getLogger(ROOT).level > logging.INFO:
+    if rank() or logging.getLogger(ROOT).level > logging.INFO:
         return Silent()
     tally = Tally(label, unit, total, 0, {})
     if stream.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from cli.checks import ends_in, require_apart
 from dali_pipelines.limits import NO_LIMIT, parse_limit
 
 
@@ -17,6 +18,7 @@ from dali_pipelines.limits import NO_LIMIT, parse_limit
     "--out",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=ends_in(".parquet"),
     help="The manifest to write; rejects.csv comes beside it.",
 )
 @click.option(
@@ -27,7 +29,7 @@ from dali_pipelines.limits import NO_LIMIT, parse_limit
 @click.option(
     "--adapter",
     type=click.Choice(["csv", "rsna", "spr"]),
-    default="csv",
+    show_default="csv",
     help="The layout of the labels.",
 )
 @click.option("--label-column", help="The column of the label, where it is not the usual one.")
@@ -64,15 +66,14 @@ def command(
     sources: tuple[Path, ...],
     out: Path,
     labels: Path | None,
-    adapter: str,
+    adapter: str | None,
     label_column: str | None,
     no_hash: bool,
-    accept_processing: bool,
-    any_modality: bool,
     workers: int,
     max_rejects: str,
     id_key: Path | None,
     as_json: bool,
+    **taken: bool,
 ) -> None:
     r"""Find the images in folders, files and zip archives, and write a manifest.
 
@@ -88,11 +89,11 @@ def command(
     from dali_pipelines.dicom.image import ReadOptions
 
     limit = parse_limit(max_rejects)
-    read = ReadOptions(
-        hash=not no_hash, accept_processing=accept_processing, any_modality=any_modality
-    )
-    options = ScanOptions(read, workers)
-    settings = CatalogSettings(out, id_key, labels, adapter, label_column, options)
+    if adapter is not None and labels is None:
+        raise click.UsageError("--adapter needs --labels")
+    options = ScanOptions(ReadOptions(hash=not no_hash, **taken), workers)
+    settings = CatalogSettings(out, id_key, labels, adapter or "csv", label_column, options)
+    require_apart([out, settings.rejects], [*sources, labels, id_key])
     plan = plan_catalog(sources, settings)
     with progress(len(plan.inputs), "scan", "files") as bar:
         catalog = write_catalog(plan, lambda done, counts: bar.update(done, **counts))

@@ -5,17 +5,21 @@ from pathlib import Path
 
 import click
 
+from cli.checks import SEED, ends_in
+from dali_pipelines.errors import ConfigError
+
 
 @click.command()
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--folds", type=click.IntRange(min=2), default=4, help="How many folds.")
-@click.option("--seed", type=int, default=0, help="Another seed, other folds.")
+@click.option("--seed", type=SEED, default=0, help="Another seed, other folds.")
 @click.option("--group", default="patient_id", help="The column that is never split.")
 @click.option("--label", default="cancer", help="The column that is spread evenly.")
 @click.option(
     "-O",
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=ends_in(".parquet"),
     show_default="the manifest itself",
     help="Where to write the manifest with folds.",
 )
@@ -44,7 +48,25 @@ def command(
     out = out or manifest
     frame = assign_folds(read_manifest(manifest), folds, seed, label, group)
     require_no_overlap(frame, group)
+    _carry_key(manifest.with_suffix(".key"), out.with_suffix(".key"))
     write_manifest(frame, out)
     receipt = leakage_receipt(frame, group, label)
     click.echo(receipt.text(), err=True)
     click.echo(json.dumps({"manifest": str(out), **receipt.to_dict()}) if as_json else str(out))
+
+
+def _carry_key(old: Path, new: Path) -> None:
+    """Put the key of the image ids beside the new manifest too, so that ids stay the same."""
+    from dali_pipelines.atomic import PRIVATE_MODE, replacing
+    from dali_pipelines.identity import load_key
+
+    if not old.exists():
+        return
+    if not new.exists():
+        with replacing(new, PRIVATE_MODE) as aside:
+            aside.write_bytes(old.read_bytes())
+    elif load_key(old) != load_key(new):
+        raise ConfigError(
+            f"the id keys {str(old)!r} and {str(new)!r} differ, so ids would change; "
+            "choose another name with -O, or remove the key that is not needed"
+        )

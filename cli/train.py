@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from cli.checks import SEED
 from dali_pipelines.limits import DEFAULT_LIMIT, parse_limit
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _SHORT_FOR: Final = {
 @click.option("--epochs", type=int, help="Passes over the negatives.")
 @click.option("--batch", type=int, help="Images in a batch of one rank.")
 @click.option("--lr", type=float, help="The highest learning rate.")
-@click.option("--seed", type=int, help="Another seed, another run.")
+@click.option("--seed", type=SEED, help="Another seed, another run.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto")
 @click.option(
     "--resume", type=click.Choice(["auto", "no"]), default="auto",

@@ -49,7 +49,8 @@ class LoaderSettings:
         if self.threads:
             return self.threads
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return max(1, (cores or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        ranks = os.environ.get("LOCAL_WORLD_SIZE", "")
+        return max(1, (cores or 1) // max(1, int(ranks) if ranks.isdecimal() else 1))
 
 
 class Loader:

@@ -7,6 +7,7 @@ allowed set is reported, all mistakes at once, with the layer it came from.
 
 import dataclasses
 import difflib
+import math
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -142,7 +143,7 @@ def _convert(raw: Any, hint: Any) -> Any:
     """`raw` as the annotated type; ValueError whose text is the wanted type if it cannot be."""
     origin = get_origin(hint)
     if origin is Literal:
-        if raw in get_args(hint) and not (isinstance(raw, bool) and True not in get_args(hint)):
+        if any(type(raw) is type(choice) and raw == choice for choice in get_args(hint)):
             return raw
         raise ValueError(" | ".join(repr(choice) for choice in get_args(hint)))
     if origin in (Union, types.UnionType):
@@ -160,9 +161,12 @@ def _convert(raw: Any, hint: Any) -> Any:
 
 def _to_float(raw: Any) -> float:
     try:
-        return float(raw)
-    except (TypeError, ValueError):
+        number = float(raw)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("a number") from None
+    if not math.isfinite(number):
+        raise ValueError("a finite number")
+    return number
 
 
 def _convert_union(raw: Any, choices: tuple[Any, ...]) -> Any:

@@ -92,6 +92,8 @@ def read_tensors(path: Path) -> dict[str, Any]:
             return _read_safetensors(path)
         _prove_undamaged(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:  # already says which file and why
+        raise
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{str(path)!r} holds more than plain tensors and numbers, and is not opened: what it "

@@ -22,7 +22,7 @@ class Cohort:
     """The images of a run: `frame` in order of SOP Instance UID, and positions in it.
 
     `labels` (n,) are 0 or 1. `train` and `held_out` are positions; `held_out` is empty in a run
-    without validation. `fingerprint` changes with any image, label or fold.
+    without validation. `fingerprint` changes with any image, its pixels, label or fold.
     """
 
     frame: pd.DataFrame
@@ -51,9 +51,18 @@ def select_cohort(manifest: pd.DataFrame, settings: TrainSettings) -> Cohort:
             raise ConfigError(f"the manifest has no fold {settings.fold}; it has folds {known}")
     train = np.flatnonzero(~held)
     _require_classes(labels[train], settings)
-    lines = zip(frame["image_id"], labels.tolist(), folds.tolist(), strict=True)
-    digest = hashlib.sha256("\n".join(f"{i} {c} {f}" for i, c, f in lines).encode()).hexdigest()
-    return Cohort(frame, labels, train, np.flatnonzero(held), digest)
+    return Cohort(frame, labels, train, np.flatnonzero(held), _fingerprint(frame, labels, folds))
+
+
+def _fingerprint(frame: pd.DataFrame, labels: NDArray[np.int64], folds: NDArray[np.int64]) -> str:
+    """SHA-256 over a line per image; its pixels are told by their hash, else by size and time."""
+    stat = frame["file_size"].astype(str) + "@" + frame["mtime_ns"].astype(str)
+    pixels = frame["sha256"].astype("string").fillna("")
+    pixels = pixels.where(pixels != "", stat)
+    lines = zip(frame["image_id"], labels.tolist(), folds.tolist(), pixels, strict=True)
+    return hashlib.sha256(
+        "\n".join(" ".join(map(str, line)) for line in lines).encode()
+    ).hexdigest()
 
 
 def _require_columns(manifest: pd.DataFrame) -> None:

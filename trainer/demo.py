@@ -4,6 +4,8 @@ Every step is the one that its own command calls. Among the inputs are three tha
 that the report also shows what becomes of those.
 """
 
+import dataclasses
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -16,7 +18,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from dali_pipelines.atomic import PRIVATE_MODE, replacing
 from dali_pipelines.catalog.build import Catalog, CatalogSettings, plan_catalog, write_catalog
+from dali_pipelines.errors import ConfigError
 from dali_pipelines.identity import image_id, load_key
 from dali_pipelines.loader import Loader
 from dali_pipelines.manifest import to_records, write_manifest
@@ -43,6 +47,7 @@ NOTICE: Final = (
 )
 FOLDS: Final = 4
 _SHOWN_OF_EACH_CLASS: Final = 8
+_MARKER: Final = "demo.json"  # a folder that holds it is a demo's, and may be written anew
 _DEMO_KEY: Final = "6d616d6d6f2064656d6f" * 3  # known to all: nothing here is a patient
 
 Say = Callable[[str], None]
@@ -77,6 +82,7 @@ def run_demo(out: Path, settings: DemoSettings, say: Say = lambda _line: None) -
     """
     start = time.monotonic()
     recipe = load_recipe("demo")
+    _claim(out, settings)
     catalog = _make_inputs(out, settings, say)
     manifest = catalog.settings.manifest
     frame = assign_folds(catalog.frame, FOLDS, settings.seed)
@@ -103,11 +109,26 @@ def run_demo(out: Path, settings: DemoSettings, say: Say = lambda _line: None) -
     return DemoResult(report, figures, seconds)
 
 
+def _claim(out: Path, settings: DemoSettings) -> None:
+    """Mark the folder as a demo's before anything else is written to it, or removed from it."""
+    marker = out / _MARKER
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{str(out)!r} is a file; give a folder to write the demo to")
+    if out.is_dir() and any(out.iterdir()) and not marker.is_file():
+        raise ConfigError(
+            f"{str(out)!r} is not empty and holds no {_MARKER}; give a new folder or an older demo"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    with replacing(marker) as aside:
+        aside.write_text(json.dumps(dataclasses.asdict(settings), indent=2) + "\n")
+
+
 def _make_inputs(out: Path, settings: DemoSettings, say: Say) -> Catalog:
     exams = write_phantoms(out / "phantom", settings.phantom)
     say(f"[1/6] phantom    {exams.files} DICOM files of {exams.patients} patients")
     odd = _add_odd_inputs(out / "odd", exams.images)
-    (out / "manifest.key").write_text(_DEMO_KEY + "\n")
+    with replacing(out / "manifest.key", PRIVATE_MODE) as aside:
+        aside.write_text(_DEMO_KEY + "\n")
     plan = plan_catalog(
         [exams.images, odd], CatalogSettings(out / "manifest.parquet", labels=exams.labels)
     )
@@ -117,7 +138,7 @@ def _make_inputs(out: Path, settings: DemoSettings, say: Say) -> Catalog:
 
 
 def _add_odd_inputs(folder: Path, images: Path) -> Path:
-    """A truncated, an empty and a text file, as any real folder has them."""
+    """A truncated, an empty and a text file, as any real folder has them; `folder` is a demo's."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     whole = min(images.rglob("*.dcm")).read_bytes()

@@ -20,7 +20,9 @@ from dali_pipelines.catalog.workers import core_count
 from dali_pipelines.errors import ConfigError, DeviceError
 
 Device = Literal["auto", "cpu", "gpu"]
-TIMEOUT: Final = timedelta(minutes=5)  # a rank that hangs must not hold the others for NCCL's 10
+# ranks drift apart while scoring, which has no step in common: one with slow files or many images
+# must not lose the job, so the others wait longer than NCCL's 10 minutes
+TIMEOUT: Final = timedelta(minutes=30)
 _VARIABLES: Final = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 
 

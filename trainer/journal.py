@@ -1,8 +1,8 @@
 """The run directory: what a run leaves for people and for scripts.
 
     config.yaml    settings and recipe as resolved      last.pt, best.pt   checkpoints
-    status.json    running | done | failed | preempted  metrics.jsonl      one line an epoch
-    oof.csv        scores of the held-out fold          rejects.csv, log.txt
+    oof.csv        scores of the held-out fold          metrics.jsonl      one line an epoch
+    status.json    running | done | failed | interrupted | preempted       rejects.csv, log.txt
 
 Rank 0 writes; on other ranks a journal does nothing. Each file is replaced as a whole, so that a
 reader never meets half of one.
@@ -29,11 +29,12 @@ from dali_pipelines.verdicts import Reject, write_rejects
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.predictions import prediction_table, write_csv
 
-State = Literal["running", "done", "failed", "preempted"]
+State = Literal["running", "done", "failed", "interrupted", "preempted"]
 Row = Mapping[str, Any]
 
 LAST: Final = "last.pt"
 BEST: Final = "best.pt"
+REJECTS: Final = "rejects.csv"
 _PACKAGES: Final = ("torch", "timm", "numpy", "nvidia-dali-cuda130", "imagecodecs")
 
 
@@ -66,7 +67,8 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            self.status("failed", error=type(error).__name__, exit_code=_exit_code(error))
+            state: State = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            self.status(state, error=type(error).__name__, exit_code=_exit_code(error))
         logging.getLogger("mammo").removeHandler(self._handler)
         self._handler.close()
 
@@ -79,7 +81,7 @@ class Journal:
     def start_over(self) -> None:
         """Remove what an earlier run left, so that none of it is taken for this one's."""
         if self._is_main:
-            for name in (LAST, BEST, "metrics.jsonl", "oof.csv", "rejects.csv"):
+            for name in (LAST, BEST, "metrics.jsonl", "oof.csv", REJECTS):
                 (self.folder / name).unlink(missing_ok=True)
 
     def config(self, settings: Row, recipe: Row) -> None:
@@ -110,7 +112,7 @@ class Journal:
     def rejects(self, rejects: Sequence[Reject]) -> None:
         """Write rejects.csv, which names paths and so is for its owner only."""
         if self._is_main:
-            write_rejects(rejects, self.folder / "rejects.csv")
+            write_rejects(rejects, self.folder / REJECTS)
 
 
 def versions() -> dict[str, str]:

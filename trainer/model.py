@@ -17,6 +17,8 @@ from dali_pipelines.errors import CheckpointError, ConfigError
 from trainer.checkpoint import read_tensors
 from trainer.settings import ModelSettings
 
+_REQUIRED: Final = {"model_name", "in_chans", "num_classes"}
+_ARGS: Final = _REQUIRED | {"global_pool", "drop_rate", "img_size"}  # all that model_args writes
 _NESTS: Final = ("model", "state_dict")  # where training scripts put weights within a file
 
 
@@ -25,7 +27,7 @@ def model_args(settings: ModelSettings, channels: int, size: tuple[int, int]) ->
 
     `size` (H, W) px is passed on only to a network that is built for one size.
     """
-    if not timm.is_model(settings.name.partition(".")[0]):  # also keeps out "hf-hub:..."
+    if not _is_known(settings.name):
         near = difflib.get_close_matches(settings.name, timm.list_models(), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else " timm.list_models() names all."
         raise ConfigError(f"timm has no model {settings.name!r}.{hint}")
@@ -41,7 +43,15 @@ def model_args(settings: ModelSettings, channels: int, size: tuple[int, int]) ->
 
 
 def build_model(args: Mapping[str, Any]) -> nn.Module:
-    """The network of `model_args`, randomly initialized; images (N, C, H, W) give (N, 1)."""
+    """The network of `model_args`, randomly initialized; images (N, C, H, W) give (N, 1).
+
+    Raises ConfigError for arguments that `model_args` would not give: timm's others read files,
+    and some of its names are addresses.
+    """
+    if not _REQUIRED <= set(args) <= _ARGS or not _is_known(args["model_name"]):
+        raise ConfigError(
+            f"{dict(args)} does not describe a network of timm by {', '.join(sorted(_ARGS))} alone"
+        )
     try:
         model: nn.Module = timm.create_model(**args, pretrained=False)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -96,6 +106,11 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     if not tensors:
         raise CheckpointError(f"{str(path)!r} holds no weights")
     return tensors
+
+
+def _is_known(name: object) -> bool:
+    """Whether timm has that architecture itself; false for addresses such as "hf-hub:..."."""
+    return isinstance(name, str) and ":" not in name and timm.is_model(name.partition(".")[0])
 
 
 def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dali_pipelines.errors import CheckpointError
+from dali_pipelines.errors import CheckpointError, ConfigError
 from dali_pipelines.loader import Loader, LoaderSettings
 from dali_pipelines.manifest import to_records
 from dali_pipelines.plan import sequential_blocks
@@ -53,7 +53,10 @@ class Scorer:
 
 @dataclass(frozen=True, slots=True)
 class PredictOptions:
-    """How to score. `key` hashes patient ids, None names them as they are."""
+    """How to score. `key` hashes patient ids, None names them as they are.
+
+    `device` is the model's; the source finds its own.
+    """
 
     key: bytes | None
     device: Device = "auto"
@@ -98,7 +101,7 @@ def predict(manifest: pd.DataFrame, scorer: Scorer, options: PredictOptions) -> 
         model = scorer.model.to(world.device)
         blocks = sequential_blocks(len(manifest), options.batch)
         records = to_records(manifest)
-        with options.open_source(records, scorer.recipe, options.loader, options.device) as source:
+        with options.open_source(records, scorer.recipe, options.loader, "auto") as source:
             scores = score_pass(model, source, blocks, world)
             logits = collect(scores, len(manifest), world)
             rejects = gather_rejects(source, world)
@@ -107,7 +110,10 @@ def predict(manifest: pd.DataFrame, scorer: Scorer, options: PredictOptions) -> 
 
 
 def _model(checkpoint: Checkpoint, path: Path) -> nn.Module:
-    model = build_model(checkpoint.model_args)
+    try:
+        model = build_model(checkpoint.model_args)
+    except ConfigError as error:
+        raise CheckpointError(f"checkpoint {str(path)!r} has no usable network: {error}") from error
     restore_model(model, checkpoint.model, f"checkpoint {str(path)!r}")
     return model
 

@@ -25,6 +25,9 @@ _DTYPES: Final = {
     **dict.fromkeys(("image_id", "patient_id", "laterality", "view", "recipe_hash"), "str"),
     "prob": "float64",
 }
+# an id may also read "NA" or "null", so only numbers can be missing
+_BLANKS: Final = ["", "NA", "N/A", "NaN", "nan", "<NA>"]
+_MISSING: Final = dict.fromkeys(("cancer", "fold", "prob", "logit"), _BLANKS)
 _CARRIED: Final = ("cancer", "fold")
 _PATIENT: Final = "patient:"  # a patient's hash is never that of an image whose UID is the same
 
@@ -77,7 +80,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise ConfigError(f"no predictions {str(path)!r}; `mammo predict` writes them")
     try:
-        table = pd.read_csv(path, dtype=_DTYPES)
+        table = pd.read_csv(path, dtype=_DTYPES, keep_default_na=False, na_values=_MISSING)
         for column in {"cancer", "fold"} & set(table.columns):
             table[column] = table[column].astype("Int64")
     except (ValueError, TypeError) as error:  # pandas' parser errors are ValueErrors
@@ -85,7 +88,20 @@ def read_predictions(path: Path) -> pd.DataFrame:
     missing = {"image_id", "prob"} - set(table.columns)
     if missing:
         raise DatasetError(f"{str(path)!r} lacks the column {', '.join(sorted(missing))}")
+    _require_ids(table, path)
     return table
+
+
+def _require_ids(table: pd.DataFrame, path: Path) -> None:
+    repeated = int(table["image_id"].duplicated().sum())
+    if repeated:
+        raise DatasetError(
+            f"{str(path)!r} has {repeated:,} rows of an image that has a row already; keep one "
+            "score per image"
+        )
+    nameless = int((table["patient_id"] == "").sum()) if "patient_id" in table.columns else 0
+    if nameless:
+        raise DatasetError(f"{str(path)!r} has {nameless:,} rows with an empty patient_id; fill in")
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

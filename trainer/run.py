@@ -3,6 +3,7 @@
 Between `train`, which decides what comes next, and the passes of `epoch`, which do the work.
 """
 
+import csv
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,10 +18,11 @@ from dali_pipelines.errors import CheckpointError, ConfigError
 from dali_pipelines.plan import Blocks, sequential_blocks, shuffled_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.settings import to_dict
+from dali_pipelines.verdicts import Reject, read_rejects
 from trainer.checkpoint import Checkpoint, load_checkpoint
 from trainer.cohort import Cohort
-from trainer.epoch import Pass, Source, Step, collect, score_pass, train_pass
-from trainer.journal import versions
+from trainer.epoch import Pass, Source, Step, collect, gather_rejects, score_pass, train_pass
+from trainer.journal import REJECTS, versions
 from trainer.learner import Learner
 from trainer.metrics import evaluate_scores
 from trainer.predictions import prediction_table
@@ -36,7 +38,8 @@ _FREE = ("loader", "save_blocks")
 class Run:
     """The state of a run; `blocks` of epoch `epoch` are done, both counted from 0.
 
-    `tally` is this rank's part of (sum of losses, images) over the epoch so far.
+    `tally` is this rank's part of (sum of losses, images) over the epoch so far, `lost` what gave
+    no image before the run was taken up.
     """
 
     learner: Learner
@@ -48,6 +51,7 @@ class Run:
     best: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     tally: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    lost: list[Reject] = field(default_factory=list)
 
     @property
     def settings(self) -> TrainSettings:
@@ -97,6 +101,11 @@ class Run:
     def is_stopped(self) -> bool:
         """Whether any rank was asked to stop; all ranks call it."""
         return bool(self.learner.world.sum(np.array([self.learner.stop.is_set()], float))[0])
+
+    def rejects(self, source: Source) -> list[Reject]:
+        """What gave no image in all of the run so far, each image once; all ranks call it."""
+        found = [*self.lost, *gather_rejects(source, self.learner.world)]
+        return list({reject.image_id: reject for reject in found}.values())
 
     def figures(self, logits: NDArray[np.float64]) -> dict[str, Any]:
         """The figures "val/<level>/<name>" of those logits; {} where nothing was held out."""
@@ -152,12 +161,15 @@ class Run:
         )
 
     def resume(self, path: Path) -> None:
-        """Take up the run of a checkpoint.
+        """Take up the run of a checkpoint, and the table of rejects beside it.
 
         Raises ConfigError if its settings differ in more than speed, CheckpointError if it was
         made from other images or labels, or with other pixels.
         """
-        kept = load_checkpoint(path)
+        try:
+            kept = load_checkpoint(path)
+        except CheckpointError as error:
+            raise CheckpointError(f"{error}; or start over with --resume no") from error
         _require_same_settings(kept.settings, to_dict(self.settings), path)
         if kept.recipe_hash != self.recipe.hash:
             raise CheckpointError(
@@ -174,7 +186,29 @@ class Run:
         self.best, self.history = kept.best, kept.history
         if self.learner.world.is_main:
             self.tally = np.array(kept.tally)
+        self.lost = _read_lost(path.with_name(REJECTS))
         log.info("resumed from epoch %d, block %d", self.epoch + 1, self.blocks)
+
+    def require_agreement(self) -> None:
+        """Raise ConfigError where the ranks would go on from different places; all call it."""
+        places = self.learner.world.gather((self.epoch, self.blocks))
+        if len(set(places)) > 1:
+            raise ConfigError(
+                "the ranks do not see the same checkpoint; the run directory must be on a disk "
+                f"they share (epoch and block by rank: {places})"
+            )
+
+
+def _read_lost(path: Path) -> list[Reject]:
+    """The rows of a run's table of rejects; none where it has not written one yet."""
+    if not path.exists():
+        return []
+    try:
+        return read_rejects(path)
+    except (OSError, KeyError, ValueError, csv.Error) as error:
+        raise CheckpointError(
+            f"{str(path)!r} is no table of rejects: {error}; start over with --resume no"
+        ) from error
 
 
 def _require_same_settings(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:

@@ -18,7 +18,7 @@ from dali_pipelines.recipe import Recipe
 from dali_pipelines.settings import to_dict
 from trainer.cohort import select_cohort
 from trainer.distributed import Device, fixed_arithmetic, join_world
-from trainer.epoch import OpenSource, Source, gather_rejects
+from trainer.epoch import OpenSource, Source
 from trainer.journal import BEST, LAST, Journal
 from trainer.learner import build_learner
 from trainer.model import model_args
@@ -34,7 +34,10 @@ log = logging.getLogger("mammo.train")
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What steers a run but not its result; `max_rejects` is of the images of the cohort."""
+    """What steers a run but not its result.
+
+    `device` is the model's, the source finds its own; `max_rejects` is of the cohort's images.
+    """
 
     device: Device = "auto"
     resume: Literal["auto", "no"] = "auto"
@@ -75,23 +78,40 @@ def train(
         run = Run(build_learner(settings, args, world, stop), cohort, recipe, args)
         if options.resume == "auto" and (out / LAST).exists():
             run.resume(out / LAST)
+        run.require_agreement()
         records, key = to_records(cohort.frame), load_key(key_path(manifest))
         with (
             Journal(out, key, is_main=world.is_main) as journal,
-            options.open_source(records, recipe, settings.loader, options.device) as source,
+            options.open_source(records, recipe, settings.loader, "auto") as source,
         ):
             if options.resume == "no":
                 journal.start_over()
             journal.config(to_dict(settings), recipe.to_dict())
-            state: Ending = "done"
-            while state == "done" and not run.is_done:
-                if not (_train(run, source, journal) and _validate(run, source, journal, options)):
-                    journal.checkpoint(LAST, run.checkpoint())
-                    state = "preempted"
+            state = _go_on(run, source, journal, options.max_rejects)
             journal.status(state, epoch=run.epoch, blocks=run.blocks, best=run.best)
     return TrainResult(
         state, out / (BEST if run.best else LAST), run.best, run.history, world.is_main
     )
+
+
+def _go_on(run: Run, source: Source, journal: Journal, limit: RejectLimit) -> Ending:
+    """Work to the end of the last epoch, or until the run is asked to stop.
+
+    Raises RejectsError where too many images are lost, by now or before the run was taken up.
+    """
+    limit.enforce(len(run.rejects(source)), len(run.cohort.frame))
+    while not run.is_done:
+        if not (_train(run, source, journal) and _validate(run, source, journal)):
+            _save(run, source, journal)
+            return "preempted"
+        limit.enforce(len(run.rejects(source)), len(run.cohort.frame))
+    return "done"
+
+
+def _save(run: Run, source: Source, journal: Journal) -> None:
+    """Keep the state of the run, and first what it lost so far: that is not met again."""
+    journal.rejects(run.rejects(source))
+    journal.checkpoint(LAST, run.checkpoint())
 
 
 def _train(run: Run, source: Source, journal: Journal) -> bool:
@@ -102,23 +122,20 @@ def _train(run: Run, source: Source, journal: Journal) -> bool:
             return False
         if run.settings.save_blocks and run.blocks - saved >= run.settings.save_blocks:
             saved = run.blocks
-            journal.checkpoint(LAST, run.checkpoint())
+            _save(run, source, journal)
     return True
 
 
-def _validate(run: Run, source: Source, journal: Journal, options: RunOptions) -> bool:
+def _validate(run: Run, source: Source, journal: Journal) -> bool:
     """Score the held-out fold and close the epoch; False where the run was asked to stop."""
     logits = run.score(source)
     if run.is_stopped():
         return False
-    rejects = gather_rejects(source, run.learner.world)
-    journal.rejects(rejects)
-    options.max_rejects.enforce(len(rejects), len(run.cohort.frame))
     better = run.finish_epoch(run.figures(logits))
     if better:
         journal.checkpoint(BEST, run.checkpoint(to_score=True))
         journal.scores(run.cohort.frame, logits, run.recipe.hash)
-    journal.checkpoint(LAST, run.checkpoint())
+    _save(run, source, journal)
     journal.metrics(run.history)
     log.info("%s%s", run.summary(), "  best so far" if better else "")
     return True

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import click
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
@@ -67,6 +68,8 @@ def test_a_gate_opens_or_not_after_the_figures_are_out(predictions: Path, tmp_pa
     assert "image AUROC is 0.6667, below --min-auroc 0.9" in str(closed.exception)
     assert "auroc" in closed.stdout
     SCORES.assign(cancer=0).to_csv(tmp_path / "r.csv", index=False)
+    assert isinstance(_run(predictions, "--min-auroc", "nan").exception, click.BadParameter)
+    assert isinstance(_run(predictions, "--level", "image").exception, click.UsageError)
     undefined = _run(tmp_path / "r.csv", "--min-auroc", "0.1")
     assert "undefined" in str(undefined.exception)
 

@@ -1,5 +1,6 @@
 """How each way to end becomes one line on stderr and an exit code."""
 
+import errno
 import importlib
 import os
 import subprocess
@@ -75,9 +76,30 @@ def test_a_bug_shows_its_class_and_nothing_of_its_text(
 def test_a_system_error_shows_its_kind_but_no_path(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(fail(FileNotFoundError(2, "x", "/JONES"))) == 1
+    assert run(fail(TimeoutError(errno.ETIMEDOUT, "x", "/JONES"))) == 1
     err = capsys.readouterr().err
-    assert "FileNotFoundError (No such file or directory)" in err
+    assert "internal error: TimeoutError (Connection timed out)" in err
+    assert "JONES" not in err
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.EACCES, "Permission denied; check that the folders named"),
+        (errno.ENOENT, "No such file or directory; check that the folders named"),
+        (errno.EEXIST, "File exists; check"),
+        (errno.ENOTDIR, "Not a directory; check"),
+        (errno.EISDIR, "Is a directory; check"),
+        (errno.EROFS, "Read-only file system; check"),
+        (errno.ENOSPC, "No space left on device; free some and run the same command again"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_no_bug(
+    number: int, sentence: str, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(fail(OSError(number, "x", "/JONES"))) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {sentence}")
     assert "JONES" not in err
 
 

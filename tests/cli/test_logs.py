@@ -27,6 +27,13 @@ def test_verbosity_decides_what_is_logged(
     assert err.replace("\n", " ") == said
 
 
+def test_a_rank_that_is_no_number_is_none(
+    run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "first")
+    assert run(lambda: None) == 0
+
+
 def test_other_ranks_log_only_what_is_wrong(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

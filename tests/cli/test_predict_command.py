@@ -140,6 +140,11 @@ def test_what_cannot_be_scored_is_one_sentence(archive: Path, tmp_path: Path) ->
     assert isinstance(error("absent.parquet", *_ckpt(archive)), ConfigError)
     assert "it has folds 0, 1" in str(error(manifest, *_ckpt(archive), "--fold", "7"))
     assert isinstance(error(archive / "dicom", *_ckpt(archive), "--fold", "0"), ConfigError)
+    assert "only input" in str(error(archive / "dicom", manifest, *_ckpt(archive)))
+    assert "must end in .csv" in str(_run(manifest, *_ckpt(archive), "-O", manifest).exception)
+    twin = tmp_path / "twin.csv"
+    twin.symlink_to(manifest)
+    assert "is an input" in str(_run(manifest, *_ckpt(archive), "-O", twin).exception)
     bare = tmp_path / "bare.parquet"
     write_manifest(pd.read_parquet(manifest).drop(columns="fold"), bare)
     assert "mammo split" in str(error(bare, *_ckpt(archive), "--fold", "0"))

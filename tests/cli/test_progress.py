@@ -79,6 +79,13 @@ def test_an_interrupted_run_says_how_far_it_came() -> None:
     assert out.getvalue() == "scan 1/4 (25.0 %) 0.50 img/s in 2s\n"
 
 
+def test_what_failed_before_it_began_shows_no_progress() -> None:
+    out = io.StringIO()
+    with pytest.raises(OSError, match="x"), progress(4, "scan", stream=out, clock=Clock()):
+        raise OSError("x")
+    assert out.getvalue() == ""
+
+
 def test_a_terminal_gets_a_bar_without_color() -> None:
     out = Terminal()
     with progress(4, "scan", stream=out) as bar:

@@ -196,22 +196,47 @@ def test_wrong_usage_is_found_before_any_file_is_read(
     labels = exams / "labels.csv"
     out = tmp_path / "m.parquet"
     (tmp_path / "file").touch()
+    table, twin, rejects = (tmp_path / n for n in ("t.csv", "twin.parquet", "rejects.csv"))
+    table.touch()
+    twin.symlink_to(table)
+    rejects.touch()
     for args, error, message in (
         ((exams / "none", "-O", out), ConfigError, "no file or folder"),
         ((exams, "-O", out, "--max-rejects", "five"), ConfigError, "five"),
         ((exams, "-O", out, "--max-rejects", "101%"), ConfigError, "101%"),
-        ((exams, "-O", tmp_path / "file" / "m"), ConfigError, "can be made"),
+        ((exams, "-O", tmp_path / "file" / "m.parquet"), ConfigError, "can be made"),
         ((exams, "-O", out, "--labels", labels, "--label-column", "y"), DatasetError, "'y'"),
         ((exams, "-O", out, "--labels", labels, "--adapter", "spr"), DatasetError, "Accession"),
         ((exams, "-O", out, "--label-column", "y"), ConfigError, "--labels"),
         ((exams, "-O", out, "--id-key", labels), ConfigError, "key"),
+        ((exams, "-O", labels, "--labels", labels), ConfigError, "labels.parquet"),
+        ((exams, "-O", twin, "--labels", table), ConfigError, "is an input"),
+        ((exams, "-O", out, "--labels", rejects), ConfigError, "is an input"),
     ):
         result = run("scan", *args)
         assert isinstance(result.exception, error), (args, result.exception)
         assert message in str(result.exception)
         assert result.stdout == ""
     assert run("scan", exams).exit_code == 2
+    assert run("scan", exams, "-O", out, "--adapter", "rsna").exit_code == 2
     assert run("scan", exams, "-O", out, "--labels", tmp_path / "none").exit_code == 2
+
+
+def test_the_key_goes_with_the_manifest(exams: Path, tmp_path: Path) -> None:
+    out, new = tmp_path / "m.parquet", tmp_path / "s.parquet"
+    run("scan", exams, "-O", out, "--labels", exams / "labels.csv", "-j", 1)
+    assert run("split", out, "--folds", 2, "-O", new).exception is None
+    key = tmp_path / "s.key"
+    assert key.read_bytes() == (tmp_path / "m.key").read_bytes()
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.write_text("ab" * 32)
+    before = new.read_bytes()
+    result = run("split", out, "--folds", 2, "--seed", 5, "-O", new)
+    assert isinstance(result.exception, ConfigError)
+    assert "differ" in str(result.exception)
+    assert (new.read_bytes(), key.read_text()) == (before, "ab" * 32)
+    assert isinstance(run("split", out, "-O", key).exception, ConfigError)
+    assert [run("split", out, "--seed", seed).exit_code for seed in (-1, 2**32)] == [2, 2]
 
 
 def test_split_says_what_it_lacks(exams: Path, tmp_path: Path) -> None:

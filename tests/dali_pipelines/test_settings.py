@@ -15,6 +15,7 @@ class Inner:
     lr: float = 1e-3
     mode: Literal["fast", "exact"] = "fast"
     share: float | None = None
+    channels: Literal[1, 3] = 1
 
     def __post_init__(self) -> None:
         if self.lr <= 0:
@@ -63,6 +64,11 @@ def test_a_dump_builds_the_same_settings() -> None:
         ({"inner": 3}, "'inner' is a section and needs keys, not 3"),
         ({"inner": {"mode": "slow"}}, "'inner.mode' must be 'fast' | 'exact', not 'slow'"),
         ({"inner": {"lr": "much"}}, "'inner.lr' must be a number, not 'much'"),
+        ({"inner": {"lr": float("nan")}}, "'inner.lr' must be a finite number, not nan"),
+        ({"inner": {"lr": "1e999"}}, "'inner.lr' must be a finite number, not '1e999'"),
+        ({"inner": {"lr": 10**400}}, "'inner.lr' must be a number, not 1000"),
+        ({"inner": {"channels": 1.0}}, "'inner.channels' must be 1 | 3, not 1.0"),
+        ({"inner": {"channels": True}}, "'inner.channels' must be 1 | 3, not True"),
         ({"inner": {"lr": -1}}, "inner: lr must be above 0, not -1"),
         ({"inner": {"share": "x"}}, "'inner.share' must be a number or null, not 'x'"),
     ],

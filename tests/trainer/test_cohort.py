@@ -30,6 +30,19 @@ def test_the_fingerprint_is_of_images_labels_and_folds(toy_frame: pd.DataFrame) 
     relabeled = toy_frame.assign(cancer=toy_frame["cancer"].where(toy_frame.index != 5, 1))
     assert select_cohort(relabeled, _settings()).fingerprint != first
     assert select_cohort(toy_frame.iloc[:-1], _settings()).fingerprint != first
+    images = toy_frame.assign(sha256=[f"{i:064d}" for i in range(64)])
+    known = select_cohort(images, _settings()).fingerprint
+    moved = images.assign(mtime_ns=9)
+    assert select_cohort(moved, _settings()).fingerprint == known
+    repacked = images.assign(sha256=images["sha256"].where(images.index != 5, "f" * 64))
+    assert select_cohort(repacked, _settings()).fingerprint != known
+    for column in ("file_size", "mtime_ns"):  # all there is to tell by without a hash
+        unhashed = toy_frame.assign(sha256="")
+        changed = unhashed.assign(**{column: unhashed[column] + (unhashed.index == 5)})
+        assert (
+            select_cohort(changed, _settings()).fingerprint
+            != select_cohort(unhashed, _settings()).fingerprint
+        )
     swapped = toy_frame.assign(fold=1 - toy_frame["fold"])
     assert select_cohort(swapped, _settings()).fingerprint != first
 

@@ -23,6 +23,7 @@ def test_every_step_is_told_and_figures_are_of_the_held_out_fold(demo) -> None:
     assert [line[:5] for line in lines] == [f"[{k}/6]" for k in range(1, 7)]
     assert result.figures["image/n"] == 8  # two of eight patients
     assert len(pd.read_csv(out / "predictions.csv")) == 8
+    assert (out / "manifest.key").stat().st_mode & 0o777 == 0o600
     assert {"last.pt", "metrics.jsonl", "status.json"} <= {p.name for p in (out / "run").iterdir()}
 
 
@@ -37,6 +38,15 @@ def test_the_page_names_the_three_odd_inputs_and_says_what_it_proves(demo) -> No
 
 
 def test_a_folder_of_other_things_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "data.dcm").write_text("mine")
+    with pytest.raises(ConfigError, match=r"no demo\.json"):
+        run_demo(tmp_path, SMALL)
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["odd", "odd/data.dcm"]
+
+
+def test_a_demo_of_before_may_hold_no_strange_phantoms(tmp_path: Path) -> None:
+    (tmp_path / "demo.json").write_text("{}")
     (tmp_path / "phantom").mkdir()
     (tmp_path / "phantom" / "precious.txt").write_text("mine")
     with pytest.raises(ConfigError):

@@ -31,21 +31,21 @@ def test_the_state_of_a_run_is_there_for_scripts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("error", "code", "state"),
     [
-        (DatasetError("P-1 is bad"), 3),
-        (KeyError("x"), 1),
-        (SystemExit(143), 143),
-        (KeyboardInterrupt(), 130),
+        (DatasetError("P-1 is bad"), 3, "failed"),
+        (KeyError("x"), 1, "failed"),
+        (SystemExit(143), 143, "failed"),
+        (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
 def test_a_failed_run_says_so_and_names_no_patient(
-    tmp_path: Path, error: BaseException, code: int
+    tmp_path: Path, error: BaseException, code: int, state: str
 ) -> None:
     with pytest.raises(type(error)), Journal(tmp_path, KEY, is_main=True):
         raise error
     status = _status(tmp_path)
-    assert (status["state"], status["exit_code"]) == ("failed", code)
+    assert (status["state"], status["exit_code"]) == (state, code)
     assert status["error"] == type(error).__name__
     assert "P-1" not in (tmp_path / "status.json").read_text()
 

@@ -61,6 +61,21 @@ def test_what_timm_cannot_build_is_a_config_error() -> None:
         build_model({**ARGS, "img_size": [64, 64]})
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model_name": "hf-hub:timm/resnet18"},
+        {"model_name": "test_resnet.x:y"},
+        {"model_name": 3},
+        {"checkpoint_path": "/x.pth"},
+        {"pretrained_cfg": {"url": "http://x"}},
+    ],
+)
+def test_arguments_that_reach_beyond_the_network_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="does not describe a network"):
+        build_model({**ARGS, **changes})
+
+
 @pytest.mark.parametrize("name", ["w.safetensors", "w.pt", "nested.pt"])
 def test_weights_of_a_file_are_taken_all_but_the_head(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

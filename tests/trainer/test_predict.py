@@ -135,3 +135,22 @@ def test_a_checkpoint_of_another_network_is_refused(save: Any) -> None:
     path = save(1, model_args={**ARGS, "in_chans": 3})
     with pytest.raises(CheckpointError, match="another network than ResNet"):
         load_scorer([path])
+
+
+def test_a_checkpoint_names_nothing_but_a_network(save: Any) -> None:
+    path = save(1, model_args={**ARGS, "model_name": "hf-hub:timm/resnet18"})
+    with pytest.raises(CheckpointError, match=r"1\.pt.*no usable network"):
+        load_scorer([path])
+
+
+def test_the_device_is_that_of_the_model_alone(
+    save: Any, options: PredictOptions, toy_frame: pd.DataFrame, fake_source: Any
+) -> None:
+    opened = []
+
+    def open_source(records: Any, recipe: Any, settings: Any, device: str) -> Any:
+        opened.append(device)
+        return fake_source(records, recipe, settings)
+
+    predict(toy_frame[:2], load_scorer([save(1)]), replace(options, open_source=open_source))
+    assert opened == ["auto"]

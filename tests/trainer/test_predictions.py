@@ -6,6 +6,7 @@ import pytest
 
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.identity import image_id
+from trainer.aggregate import breast_scores, patient_scores
 from trainer.predictions import key_path, prediction_table, read_predictions, write_csv
 
 KEY = bytes(range(32))
@@ -60,6 +61,22 @@ def test_a_table_comes_back_from_its_file(toy_frame: pd.DataFrame, tmp_path: Pat
     assert back["prob"].to_list() == table["prob"].to_list()
 
 
+def test_an_id_that_reads_as_missing_stays_an_id(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(
+        "image_id,patient_id,laterality,prob,cancer,fold\n"
+        "NA,None,,0.5,,0\nnull,nan,L,0.25,1,NA\nN/A,NULL,R,,0,1\n"
+    )
+    table = read_predictions(path)
+    assert table["image_id"].to_list() == ["NA", "null", "N/A"]
+    assert table["patient_id"].to_list() == ["None", "nan", "NULL"]
+    assert table["cancer"].isna().to_list() == [True, False, False]
+    assert table["fold"].isna().to_list() == [False, True, False]
+    assert table["prob"].isna().to_list() == [False, False, True]
+    assert set(patient_scores(breast_scores(table))["patient_id"]) == {"None", "nan", "NULL"}
+    assert breast_scores(table)["laterality"].to_list() == ["R", "?", "L"]  # by patient
+
+
 def test_what_is_no_table_of_scores_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no predictions"):
         read_predictions(tmp_path / "absent.csv")
@@ -70,6 +87,8 @@ def test_what_is_no_table_of_scores_is_refused(tmp_path: Path) -> None:
         ("image_id,prob,cancer\nx,0.5,maybe\n", "no table of scores"),
         ("image_id,prob,cancer\nx,0.5,0.5\n", "no table of scores"),
         ("image_id,prob\nx,high\n", "no table of scores"),
+        ("image_id,prob\nx,0.5\ny,0.5\nx,0.5\n", "1 rows of an image that has a row already"),
+        ("image_id,patient_id,prob\nx,,0.5\ny,p,0.5\n", "1 rows with an empty patient_id"),
     ):
         path.write_text(text)
         with pytest.raises(DatasetError, match=message):

@@ -127,7 +127,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(go: Any, tmp_path: Path) 
 
     with pytest.raises(KeyboardInterrupt):
         go("cut", watch=die, save_blocks=3)
-    assert _status(tmp_path / "cut") == "failed"
+    assert _status(tmp_path / "cut") == "interrupted"
     assert load_checkpoint(tmp_path / "cut" / "last.pt").blocks == 3
     go("cut", save_blocks=2)
     assert _same(_weights(tmp_path / "cut"), _weights(tmp_path / "whole"))
@@ -211,3 +211,57 @@ def test_rejects_are_counted_and_too_many_end_the_run(
     with pytest.raises(RejectsError, match=r"3 of 64.*more than --max-rejects 2%"):
         go("many", epochs=1, max_rejects=parse_limit("2%"))
     assert _status(tmp_path / "many") == "failed"
+    kept = load_checkpoint(tmp_path / "many" / "last.pt")
+    assert (kept.epoch, kept.blocks) == (1, 0)  # the work of the epoch is not lost
+    with pytest.raises(RejectsError, match="3 of 64"):
+        go("many", epochs=1, max_rejects=parse_limit("2%"))
+    assert go("many", epochs=1).state == "done"
+
+
+@pytest.mark.parametrize("save_blocks", [0, 7], ids=["preempted", "killed"])
+def test_a_run_taken_up_remembers_its_rejects(
+    go: Any, tmp_path: Path, toy_frame: pd.DataFrame, toy_manifest: Path, save_blocks: int
+) -> None:
+    """Those of training are behind when the second process starts: it scores whole images only."""
+    write_manifest(_break(toy_frame, 3), toy_manifest)
+    batches: list[int] = []
+
+    def interrupt(number: int) -> None:
+        batches.append(number)
+        if len(batches) == 8:  # the first after the 7 of training
+            if save_blocks:
+                raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    cut = {"epochs": 1, "save_blocks": save_blocks, "watch": interrupt}
+    if save_blocks:
+        with pytest.raises(KeyboardInterrupt):
+            go("cut", **cut)
+    else:
+        assert go("cut", **cut).state == "preempted"
+    assert (tmp_path / "cut" / "rejects.csv").read_text().count("E_TRUNCATED") == 3
+    with pytest.raises(RejectsError, match="3 of 64"):
+        go("cut", epochs=1, max_rejects=parse_limit("2%"))
+    assert go("cut", epochs=1).state == "done"
+    assert (tmp_path / "cut" / "rejects.csv").read_text().count("E_TRUNCATED") == 3
+
+
+def test_the_device_is_that_of_the_model_alone(
+    toy_manifest: Path, fake_source: Any, tmp_path: Path
+) -> None:
+    opened = []
+
+    def open_source(records: Any, recipe: Any, settings: Any, device: str) -> Any:
+        opened.append(device)
+        return fake_source(records, recipe, settings)
+
+    options = RunOptions(device="cpu", open_source=open_source)
+    train(replace(SETTINGS, epochs=1), RECIPE, toy_manifest, tmp_path / "run", options)
+    assert opened == ["auto"]
+
+
+def test_a_table_of_rejects_that_cannot_be_read_is_said(go: Any, tmp_path: Path) -> None:
+    go("run", epochs=1)
+    (tmp_path / "run" / "rejects.csv").write_text("path\n/x\n")
+    with pytest.raises(CheckpointError, match=r"no table of rejects.*--resume no"):
+        go("run", epochs=1)

@@ -17,7 +17,7 @@ def test_the_defaults_are_valid_and_survive_a_round_trip() -> None:
     ("pair", "message"),
     [
         ("optim.lr=0", "lr must be above 0, not 0"),
-        ("optim.lr=.nan", "lr must be above 0"),
+        ("optim.lr=.nan", "'optim.lr' must be a finite number"),
         ("optim.warmup_share=1", r"in \[0, 1\)"),
         ("optim.weight_decay=-1", "0 or more"),
         ("optim.clip_norm=-1", "0 or more"),

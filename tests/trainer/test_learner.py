@@ -1,0 +1,31 @@
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from trainer.distributed import World
+from trainer.learner import Learner
+from trainer.settings import OptimSettings, TrainSettings
+
+
+@pytest.mark.parametrize(
+    ("clip_norm", "step"),
+    [(1.0, [0.6, 0.8]), (10.0, [3.0, 4.0]), (0.0, [3.0, 4.0])],
+    ids=["clipped", "short enough", "off"],
+)
+def test_gradients_are_clipped_to_a_norm(clip_norm: float, step: list[float]) -> None:
+    """A gradient of (3, 4) has norm 5; plain descent at a rate of 1 shows it as it is used."""
+    model = nn.Linear(2, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    model.weight.grad = torch.tensor([[3.0, 4.0]])
+    learner = Learner(
+        model,
+        model,
+        torch.optim.SGD(model.parameters(), lr=1.0),
+        TrainSettings(optim=OptimSettings(clip_norm=clip_norm)),
+        World(0, 1, 1, torch.device("cpu")),
+        threading.Event(),
+    )
+    learner.update()
+    assert (-model.weight).flatten().tolist() == pytest.approx(step, rel=1e-4)

@@ -1,0 +1,77 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from dali_pipelines.errors import CheckpointError, ConfigError
+from dali_pipelines.recipe import Recipe
+from dali_pipelines.verdicts import Reason, Reject
+from trainer.cohort import select_cohort
+from trainer.distributed import World
+from trainer.run import Run
+from trainer.settings import TrainSettings
+
+ALONE = World(0, 1, 1, torch.device("cpu"))
+
+
+@pytest.fixture
+def run(toy_frame: pd.DataFrame) -> Run:
+    """A run that has no network, since nothing here learns."""
+    settings = TrainSettings()
+    learner: Any = SimpleNamespace(settings=settings, world=ALONE)
+    return Run(learner, select_cohort(toy_frame, settings), Recipe("toy"), {})
+
+
+def _finish(run: Run, *values: float | None) -> list[bool]:
+    return [run.finish_epoch({"val/breast/auroc": value}) for value in values]
+
+
+def test_the_best_epoch_is_the_first_of_the_greatest_figure(run: Run) -> None:
+    assert _finish(run, 0.6, 0.8, 0.7, 0.8, None) == [True, True, False, False, False]
+    assert run.best == {"metric": "val/breast/auroc", "value": 0.8, "epoch": 2}
+    assert [row["epoch"] for row in run.history] == [1, 2, 3, 4, 5]
+
+
+def test_without_a_figure_the_last_epoch_is_best_until_there_is_one(run: Run) -> None:
+    assert _finish(run, None, None, 0.1) == [True, True, True]
+    assert run.best["epoch"] == 3
+
+
+def test_an_epoch_closes_with_its_mean_loss_and_the_next_starts_from_nothing(run: Run) -> None:
+    run.blocks, run.tally = 5, np.array([3.0, 4.0])
+    _finish(run, 0.5)
+    assert run.history[0]["train/loss"] == 0.75
+    assert (run.epoch, run.blocks, run.tally.tolist()) == (1, 0, [0.0, 0.0])
+
+
+def test_ranks_that_stand_elsewhere_end_the_run(run: Run) -> None:
+    run.epoch, run.blocks = 1, 3
+    run.require_agreement()
+    for other in ((0, 0), (1, 2)):
+        run.learner = SimpleNamespace(  # type: ignore[assignment]
+            world=SimpleNamespace(gather=lambda place, other=other: [place, other])
+        )
+        with pytest.raises(ConfigError, match=r"do not see the same checkpoint.*disk they share"):
+            run.require_agreement()
+
+
+def test_what_was_lost_before_counts_once(run: Run) -> None:
+    def reject(name: str) -> Reject:
+        return Reject(f"/{name}", "", name, "decode", Reason.TRUNCATED, "cut short")
+
+    run.lost = [reject("a"), reject("b")]
+    source: Any = SimpleNamespace(rejects=[reject("b"), reject("c")])
+    assert [r.image_id for r in run.rejects(source)] == ["a", "b", "c"]
+
+
+def test_a_damaged_checkpoint_of_the_run_says_how_to_start_over(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    path.write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(CheckpointError, match=r"damaged.*--resume no") as caught:
+        run.resume(path)
+    assert "cannot be read" not in str(caught.value)
+    assert str(caught.value).count("last.pt") == 1
