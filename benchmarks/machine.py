@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from dali_pipelines.cores import core_count
+
 ROOT: Final = Path(__file__).parent.parent
 PACKAGES: Final = (
     *("torch", "timm", "numpy", "pandas", "pydicom", "imagecodecs", "click"),
@@ -25,7 +27,7 @@ def machine_facts() -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
         "cpu": cpu_model(),
-        "cores": usable_cores(),
+        "cores": core_count(),
         "load": round(os.getloadavg()[0], 1),  # what else ran: the average of the last minute
         "memory_gib": memory_gib(),
         "gpus": gpu_models(),
@@ -50,13 +52,6 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Logical cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def memory_gib() -> float:

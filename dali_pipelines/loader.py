@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dali_pipelines.cores import core_count
 from dali_pipelines.decoder import Decoder
 from dali_pipelines.plan import EMPTY, Blocks
 from dali_pipelines.prefetch import run_ahead
@@ -48,9 +49,8 @@ class LoaderSettings:
         """`threads`, or the cores this process may use divided by the ranks on this machine."""
         if self.threads:
             return self.threads
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         ranks = os.environ.get("LOCAL_WORLD_SIZE", "")
-        return max(1, (cores or 1) // max(1, int(ranks) if ranks.isdecimal() else 1))
+        return max(1, core_count() // max(1, int(ranks) if ranks.isdecimal() else 1))
 
 
 class Loader:

@@ -79,7 +79,7 @@ def preprocess(
         raise ConfigError("the manifest holds no image to prepare")
     _claim(out, _spec(records, recipe, settings))
     folders = [out / f"shard-{k:05d}" for k in range(-(-len(records) // settings.images))]
-    missing = [k for k, folder in enumerate(folders) if not is_settled(folder)]
+    missing = {k for k, folder in enumerate(folders) if not is_settled(folder)}
     writer = ShardWriter(settings.format, settings.dtype, recipe.hash)
     with Loader(records, _stored_recipe(recipe, settings), loader_settings) as loader:
         for k in range(len(folders)):

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import distributed, nn
 
-from dali_pipelines.catalog.workers import core_count
+from dali_pipelines.cores import core_count
 from dali_pipelines.errors import ConfigError, DeviceError
 
 Device = Literal["auto", "cpu", "gpu"]

@@ -10,7 +10,8 @@ from typing import Final
 
 from dali_pipelines.catalog.duplicates import settle_duplicates
 from dali_pipelines.catalog.walk import Input
-from dali_pipelines.catalog.workers import Died, core_count, map_chunks
+from dali_pipelines.catalog.workers import Died, map_chunks
+from dali_pipelines.cores import core_count
 from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.storage.archive import Source

@@ -29,13 +29,6 @@ class Died(Generic[T]):
     item: T
 
 
-def core_count() -> int:
-    """Processor cores that this process may use, which a container may have limited."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def map_chunks(
     function: Callable[[T], R], items: Iterable[T], workers: int, chunk: int
 ) -> Iterator[list[R | Died[T]]]:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from dali_pipelines.catalog.workers import core_count
+from dali_pipelines.cores import core_count
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.phantom.detector import VENDORS
 from dali_pipelines.phantom.patients import IMAGES, ImagePlan, PhantomSettings, draw_patient
