@@ -102,7 +102,7 @@ def _decode_one(encoded: Encoded) -> Decoded:
 def _judge(result: Decoded, wanted: NDArray[np.uint16]) -> tuple[Outcome, str]:
     if not isinstance(result, Pixels):
         return "failed", str(result)
-    stored = result.values >> result.shift
+    stored = np.asarray(result.values) >> result.shift
     if stored.shape != wanted.shape:
         return "wrong", f"shape {stored.shape} in place of {wanted.shape}"
     different = int((stored != wanted).sum())

@@ -6,6 +6,7 @@ travels into shards, checkpoints and predictions: a model is only shown the pixe
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -17,6 +18,44 @@ from dali_pipelines.grayscale import Voi
 from dali_pipelines.settings import Layer, build, closest, parse_sets, read_yaml, to_dict
 
 PIXELS_VERSION: Final = 1  # raise it when the same settings give other pixels
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeSettings:
+    """How much of a JPEG 2000 or HTJ2K image is decoded.
+
+    `reduce` leaves out that many of its finest wavelet levels (or as many as it has): each halves
+    height and width and saves three quarters of the work. "auto" leaves out the most that still
+    gives the box at least the size it takes up in the output. The image is then a low-pass sample
+    and no area mean, so it is not the same picture: 0, all of it, is the default. Other codestreams
+    are always decoded whole.
+    """
+
+    reduce: Literal["auto", 0, 1, 2, 3] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StretchSettings:
+    """Spread each image's own display values over the whole range, after its grayscale table.
+
+    `use` "percentiles": the values at ranks ceil(low / 100 * n) and ceil(high / 100 * n) of all n
+    px, at least the first, become black and white; 0 and 100 are minimum and maximum.
+    """
+
+    use: Literal["none", "percentiles"] = "none"
+    low: float = 0.0
+    high: float = 100.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low < self.high <= 100:
+            raise ValueError(f"wanted 0 <= low < high <= 100, not {self.low} and {self.high}")
+
+    def ranks(self, count: int) -> tuple[int, int]:
+        """The ranks, from 1, of the two values among `count` that become black and white."""
+        return (
+            max(1, math.ceil(self.low / 100 * count)),
+            max(1, math.ceil(self.high / 100 * count)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +85,8 @@ class ResizeSettings:
 
     `size` is (H, W) px. `fit` "pad" keeps the aspect and pads with black (left: at the right and,
     evenly, above and below; center: evenly on all sides); "stretch" fills the frame. Display
-    values 0 ... 1 become (value - mean) / std, repeated over `channels`.
+    values 0 ... 1 become (value - mean) / std, repeated over `channels`, computed in float32 and
+    rounded to the nearest (even) of `dtype`.
     """
 
     size: tuple[int, int] = (1536, 768)
@@ -55,6 +95,7 @@ class ResizeSettings:
     mean: float = 0.5
     std: float = 0.5
     channels: Literal[1, 3] = 1
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
     def __post_init__(self) -> None:
         if min(self.size) < 1 or max(self.size) > 1 << 14:
@@ -68,7 +109,9 @@ class Recipe:
     """One way to prepare images; two recipes with one `hash` give the same pixels."""
 
     name: str
+    decode: DecodeSettings = field(default_factory=DecodeSettings)
     voi: Voi = field(default_factory=Voi)
+    stretch: StretchSettings = field(default_factory=StretchSettings)
     roi: RoiSettings = field(default_factory=RoiSettings)
     resize: ResizeSettings = field(default_factory=ResizeSettings)
 

@@ -172,11 +172,14 @@ class Encoded:
 class Pixels:
     """Decoded values (H, W) uint16; the stored value's bit pattern is `values >> shift`.
 
-    A CPU decoder gives shift 0. The GPU decoder spreads p bits over 16 and gives 16 - p.
+    A CPU decoder gives shift 0. The GPU decoder spreads p bits over 16 and gives 16 - p, and its
+    values are a torch tensor. `reduce` wavelet levels were left out: (H, W) is that of the image
+    divided by 2**reduce, rounded up.
     """
 
-    values: NDArray[np.uint16]
+    values: "NDArray[np.uint16] | torch.Tensor"
     shift: int = 0
+    reduce: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.grayscale import display_table
-from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings
+from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings, StretchSettings
 from dali_pipelines.records import ImageRecord, Pixels, Roi
 
 Device = Literal["cpu", "gpu"]
@@ -23,14 +23,19 @@ Device = Literal["cpu", "gpu"]
 class WindowStep(Protocol):
     """Stored values to display values, (H, W) uint16 in 0 ... 65535."""
 
-    def __call__(self, pixels: Sequence[Pixels], tables: Sequence[NDArray[np.uint16]]) -> list[Any]:
-        """One display image for each of `pixels`, through its own table."""
+    def __call__(
+        self,
+        pixels: Sequence[Pixels],
+        tables: Sequence[NDArray[np.uint16]],
+        settings: StretchSettings,
+    ) -> list[Any]:
+        """One display image for each of `pixels`, through its own table, then stretched."""
 
 
 class RoiStep(Protocol):
     """Display values to the box around the breast."""
 
-    def __call__(self, displays: Sequence[Any], settings: RoiSettings) -> list[Roi]:
+    def __call__(self, displays: Sequence[Any], settings: RoiSettings) -> Sequence[Roi]:
         """One box for each image."""
 
 
@@ -53,13 +58,13 @@ class Steps:
 
     def prepare(
         self, pixels: Sequence[Pixels], records: Sequence[ImageRecord], recipe: Recipe, out: Any
-    ) -> list[Roi]:
+    ) -> Sequence[Roi]:
         """Fill `out` (N, C, H, W) float32 with N prepared images; return what was cut out of each.
 
         Raises RejectError where a record's gray scale gives no table under the recipe.
         """
         tables = [display_table(record.grayscale, recipe.voi) for record in records]
-        displays = self.window(pixels, tables)
+        displays = self.window(pixels, tables, recipe.stretch)
         rois = self.roi(displays, recipe.roi)
         self.resize(displays, rois, recipe.resize, out)
         return rois

@@ -6,15 +6,14 @@ the lowest source index up), so that another device can repeat them to the bit.
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dali_pipelines.geometry import content_corner, content_size
+from dali_pipelines.grayscale import DISPLAY_TOP
 from dali_pipelines.recipe import ResizeSettings
 from dali_pipelines.records import Roi
-
-DISPLAY_MAX: Final = 65535.0
 
 
 def resize(
@@ -33,27 +32,8 @@ def resize(
         canvas = out[k]
         canvas[:] = 0
         canvas[:, top : top + content.shape[0], left : left + content.shape[1]] = content
-        canvas *= np.float32(1 / (DISPLAY_MAX * settings.std))
+        canvas *= np.float32(1 / (DISPLAY_TOP * settings.std))
         canvas += np.float32(-settings.mean / settings.std)
-
-
-def content_size(roi: Roi, settings: ResizeSettings) -> tuple[int, int]:
-    """(h, w) px that the box takes up in the output: all of it, or less where the fit is "pad"."""
-    height, width = settings.size
-    if settings.fit == "stretch":
-        return height, width
-    scale = min(height / roi.height, width / roi.width)
-    return (
-        min(height, max(1, round(roi.height * scale))),
-        min(width, max(1, round(roi.width * scale))),
-    )
-
-
-def content_corner(content: tuple[int, ...], settings: ResizeSettings) -> tuple[int, int]:
-    """(top, left) px of the content in the output."""
-    top = (settings.size[0] - content[0]) // 2
-    left = 0 if settings.align == "left" else (settings.size[1] - content[1]) // 2
-    return top, left
 
 
 def resize_content(

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dali_pipelines.geometry import block_edge
 from dali_pipelines.recipe import RoiSettings
 from dali_pipelines.records import Roi
 
-REDUCED_SIZE: Final = 256  # px of the longer side of the reduced image: 2 % of a 5355-row frame
 _DISPLAY_LEVELS: Final = 65536
 _HISTOGRAM_LEVELS: Final = 256
 _EIGHT_NEIGHBORS: Final = np.ones((3, 3), dtype=bool)
@@ -34,7 +34,7 @@ def find_breast(display: NDArray[np.uint16], settings: RoiSettings) -> Roi:
     frame = Roi(0, display.shape[0], 0, display.shape[1])
     if settings.method == "none":
         return frame
-    block = max(1, -(-max(display.shape) // REDUCED_SIZE))
+    block = block_edge(display.shape)
     means = block_means(display, block)
     breast = largest_part(
         means > background_level(means) + int(settings.threshold * _DISPLAY_LEVELS)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dali_pipelines.cpu.resize import axis_weights, content_size, resize, resize_content
+from dali_pipelines.cpu.resize import axis_weights, resize, resize_content
+from dali_pipelines.geometry import content_size
 from dali_pipelines.recipe import ResizeSettings
 from dali_pipelines.records import Roi
 

@@ -5,11 +5,15 @@ import pytest
 
 from dali_pipelines.cpu.window import window as window_images
 from dali_pipelines.grayscale import Voi, display_table
+from dali_pipelines.recipe import StretchSettings
 from dali_pipelines.records import Grayscale, Pixels, Window
 
 
-def window(pixels, table):
-    (display,) = window_images([pixels], [table])
+AS_IT_IS = StretchSettings()
+
+
+def window(pixels, table, settings=AS_IT_IS):
+    (display,) = window_images([pixels], [table], settings)
     return display
 
 
@@ -83,5 +87,37 @@ def test_table_of_odd_length_is_a_mistake_of_ours():
 def test_each_image_goes_through_its_own_table():
     values = np.array([[0, 1]], np.uint16)
     tables = [np.array([5, 6], np.uint16), np.array([7, 8, 9, 10], np.uint16)]
-    first, second = window_images([Pixels(values), Pixels(values)], tables)
+    first, second = window_images([Pixels(values), Pixels(values)], tables, AS_IT_IS)
     assert (first.tolist(), second.tolist()) == ([[5, 6]], [[7, 8]])
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 100), (1, 99), (0.5, 50), (0, 0.001)])
+def test_stretch_takes_the_values_at_the_ranks(low, high):
+    values = np.random.default_rng(3).integers(100, 4000, (31, 17)).astype(np.uint16)
+    settings = StretchSettings("percentiles", low, high)
+    display = window(Pixels(values), np.arange(4096, dtype=np.uint16), settings)
+    black, white = np.percentile(values, [low, high], method="inverted_cdf").astype(float)
+    wanted = (
+        np.clip((values - black) / (white - black) * 65535, 0, 65535) if white > black else None
+    )
+    if wanted is None:
+        assert display.tolist() == np.where(values > black, 65535, 0).tolist()
+    else:
+        assert np.abs(display - wanted).max() <= 0.5
+
+
+def test_stretch_of_a_constant_image_is_black():
+    display = window(
+        Pixels(np.full((3, 4), 7, np.uint16)),
+        np.arange(16, dtype=np.uint16),
+        StretchSettings("percentiles"),
+    )
+    assert not display.any()
+
+
+def test_stretch_follows_the_table_also_where_it_falls():
+    table = np.arange(4095, -1, -1).astype(np.uint16)  # MONOCHROME1
+    display = window(
+        Pixels(np.array([[10, 20, 30]], np.uint16)), table, StretchSettings("percentiles")
+    )
+    assert display.tolist() == [[65535, 32768, 0]]
