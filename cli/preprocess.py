@@ -50,7 +50,7 @@ def command(
     A shard is there whole or not at all; run the same command again to make what is missing.
     """
     from cli.progress import progress
-    from dali_pipelines.loader import LoaderSettings
+    from dali_pipelines.loader_settings import LoaderSettings
     from dali_pipelines.manifest import read_manifest, to_records
     from dali_pipelines.recipe import load_recipe
     from dali_pipelines.settings import build

@@ -6,11 +6,9 @@ reason becomes a row of `rejects`, all else goes on. Every batch is new memory: 
 """
 
 import itertools
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Literal, Self, TypeVar
@@ -19,8 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dali_pipelines.cores import core_count
 from dali_pipelines.decoder import Decoder
+from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.plan import EMPTY, Blocks
 from dali_pipelines.prefetch import run_ahead
 from dali_pipelines.reader import read_encoded
@@ -31,26 +29,6 @@ from dali_pipelines.verdicts import Reason, Reject, RejectError
 
 A = TypeVar("A")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class LoaderSettings:
-    """How much runs at once. `threads` 0: this rank's share of the cores. `prefetch`: batches."""
-
-    readers: int = 2
-    threads: int = 0
-    prefetch: int = 2
-
-    def __post_init__(self) -> None:
-        if self.readers < 1 or self.threads < 0 or self.prefetch < 1:
-            raise ValueError("readers and prefetch must be at least 1, threads at least 0")
-
-    def resolved_threads(self) -> int:
-        """`threads`, or the cores this process may use divided by the ranks on this machine."""
-        if self.threads:
-            return self.threads
-        ranks = os.environ.get("LOCAL_WORLD_SIZE", "")
-        return max(1, core_count() // max(1, int(ranks) if ranks.isdecimal() else 1))
 
 
 class Loader:

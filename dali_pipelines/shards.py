@@ -19,7 +19,8 @@ import pandas as pd
 
 from dali_pipelines.atomic import replacing
 from dali_pipelines.errors import ConfigError
-from dali_pipelines.loader import Loader, LoaderSettings
+from dali_pipelines.loader import Loader
+from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.plan import EMPTY, Blocks, sequential_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dali_pipelines.errors import CheckpointError, ConfigError
-from dali_pipelines.loader import LoaderSettings
+from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.plan import Blocks, rank_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Batch, ImageRecord

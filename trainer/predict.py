@@ -14,7 +14,8 @@ from torch import nn
 from torch.nn import functional
 
 from dali_pipelines.errors import CheckpointError, ConfigError
-from dali_pipelines.loader import Loader, LoaderSettings
+from dali_pipelines.loader import Loader
+from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.manifest import to_records
 from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.recipe import Recipe, recipe_from_dict

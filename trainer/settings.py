@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from dali_pipelines.loader import LoaderSettings
+from dali_pipelines.loader_settings import LoaderSettings
 from trainer.aggregate import LEVELS
 
 RISING: Final = ("auroc", "auprc", "pf1", "sens_at_spec90", "spec_at_sens90")  # more is better

@@ -10,7 +10,8 @@ import pytest
 from dali_pipelines.cpu.roi import find_breast
 from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.errors import DeviceError
-from dali_pipelines.loader import Loader, LoaderSettings
+from dali_pipelines.loader import Loader
+from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.phantom.header import HeaderSpec, make_uid
 from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.plan import EMPTY, sequential_blocks

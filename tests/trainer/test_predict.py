@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dali_pipelines.errors import CheckpointError
-from dali_pipelines.loader import LoaderSettings
+from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.recipe import Recipe, ResizeSettings
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.model import build_model

@@ -8,7 +8,6 @@ from dali_pipelines.grayscale import Voi, display_table
 from dali_pipelines.recipe import StretchSettings
 from dali_pipelines.records import Grayscale, Pixels, Window
 
-
 AS_IT_IS = StretchSettings()
 
 
