@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, str]] = {  # each in cli/<name>.py, whose docstring be
     "predict": "Score the images of a manifest, or of DICOM files and folders.",
     "evaluate": "Print AUROC, pF1, sensitivity and more of a predictions file, by level.",
     "demo": "Run the whole chain on synthetic exams.",
+    "benchmark": "Measure how many images a second each part of the way takes.",
     "doctor": "Show what works on this machine.",
     "config": "Show the resolved settings, or list the recipes.",
     "completion": "Print the completion script of a shell.",

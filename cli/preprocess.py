@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     "--shard-size", "images", type=click.IntRange(min=1), default=256, help="Images in a shard."
 )
 @click.option("-j", "--workers", type=click.IntRange(min=0), default=0, show_default="one a core")
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto")
 @click.option("--max-rejects", metavar="N|P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
@@ -38,6 +39,7 @@ def command(
     recipe: str,
     sets: tuple[str, ...],
     workers: int,
+    device: Any,
     max_rejects: str,
     as_json: bool,
     **shards: Any,
@@ -49,7 +51,10 @@ def command(
 
     A shard is there whole or not at all; run the same command again to make what is missing.
     """
+    from functools import partial
+
     from cli.progress import progress
+    from dali_pipelines.loader import Loader
     from dali_pipelines.loader_settings import LoaderSettings
     from dali_pipelines.manifest import read_manifest, to_records
     from dali_pipelines.recipe import load_recipe
@@ -62,7 +67,12 @@ def command(
     records = to_records(read_manifest(manifest))
     with progress(len(records), "preprocess") as bar:
         result = preprocess(
-            records, prepared_by, out, settings, LoaderSettings(threads=workers), bar.update
+            records,
+            prepared_by,
+            out,
+            settings,
+            partial(Loader, settings=LoaderSettings(threads=workers), device=device),
+            bar.update,
         )
     click.echo(_summary(result, prepared_by), err=True)
     facts = {"out": str(out), "images": result.images, "rejects": len(result.rejects)}

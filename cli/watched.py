@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dali_pipelines.loader import Loader
-from dali_pipelines.loader_settings import LoaderSettings
+    from dali_pipelines.loader_settings import LoaderSettings
     from dali_pipelines.plan import Blocks
     from dali_pipelines.recipe import Recipe
     from dali_pipelines.records import Batch, ImageRecord

@@ -1,18 +1,22 @@
-"""Decode one batch: each codestream by the decoder that routing names, each failure on its own."""
+"""Decode batches on the CPU: each codestream by its decoder, each failure on its own."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dali_pipelines.cpu.decode import decode, stream_shift
-from dali_pipelines.isolation import IsolatedDecoder
+from dali_pipelines.decode_pool import DecodePool
+from dali_pipelines.loader_settings import LoaderSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Encoded, Pixels
 from dali_pipelines.routing import route
-from dali_pipelines.verdicts import Reason, RejectError
+from dali_pipelines.verdicts import Reason, RejectError, guarded
 
 if TYPE_CHECKING:
     from dali_pipelines.graph import DaliDecoder
@@ -21,101 +25,150 @@ if TYPE_CHECKING:
 # eight of the largest mammograms and at most 1.2 GB.
 DALI_BATCH: Final = 32
 DALI_PIXELS: Final = 8 * 5355 * 4915
-Decoded = Pixels | RejectError | None
+Place = Encoded | RejectError | None
+Result = Pixels | RejectError
+Decoded = Result | None
+Job = Callable[[], Result]
 
 
 class Decoder:
-    """Decodes batches of codestreams on the CPU; `counts` says how many went where.
+    """Decodes on the CPU what a recipe wants; `counts` says how many codestreams went where.
 
-    Single-image decoders run on `pool`; DALI has `threads` of its own and is loaded when the first
-    codestream for it comes.
+    Decoders that take one image at a time run on `pool`, or, with `settings.isolation` "process",
+    in children that `pool` waits for; so does JPEG 2000 then, and always where the recipe leaves
+    out levels of it. Else JPEG 2000 goes to DALI in batches. DALI is loaded and children are
+    started when the first codestream for them comes. DeviceError where Pillow cannot do its part.
     """
 
-    def __init__(self, threads: int, pool: Executor) -> None:
-        self.counts: Counter[str] = Counter()
-        self._threads = threads
-        self._pool = pool
-        self._dali: DaliDecoder | None = None
-        self._isolated = IsolatedDecoder()
+    def __init__(self, settings: LoaderSettings, recipe: Recipe, pool: Executor) -> None:
+        if recipe.decode.reduce != 0:
+            from dali_pipelines.cpu.reduced_decode import (  # noqa: PLC0415 - loads Pillow
+                require_reduced_decode,
+            )
 
-    def decode(self, batch: Sequence[Encoded | RejectError | None]) -> list[Decoded]:
+            require_reduced_decode()
+        self.counts: Counter[str] = Counter()
+        self._counting = Lock()
+        self._recipe = recipe
+        self._settings = settings
+        self._pool = pool
+        self._children = DecodePool(settings.resolved_threads())
+        self._dali: DaliDecoder | None = None
+
+    def decode(self, batch: Sequence[Place]) -> list[Decoded]:
         """For each place: its Pixels, or why there are none; None stays None."""
         result: list[Decoded] = [None if isinstance(item, Encoded) else item for item in batch]
-        by_dali: list[int] = []
-        futures = {}
-        for k, item in enumerate(batch):
-            if not isinstance(item, Encoded):
-                continue
-            decoder = route(item.record.stream)
-            if decoder == "dali":
-                by_dali.append(k)
-            else:
-                self.counts[f"{decoder} {item.record.stream.kind}"] += 1
-                futures[k] = self._pool.submit(_decode_one, item)
-        streams = [item for k in by_dali if isinstance(item := batch[k], Encoded)]
-        for share in _shares(streams):
-            decoded = self._decode_dali([streams[k] for k in share])
-            for k, pixels in zip(share, decoded, strict=True):
-                result[by_dali[k]] = pixels
+        jobs, by_dali = self._assign(batch)
+        futures = {k: self._pool.submit(job) for k, job in jobs.items()}
+        for k, pixels in self._decode_dali(by_dali):
+            result[k] = pixels
         for k, future in futures.items():
             result[k] = future.result()
         return result
 
-    def close(self) -> None:
-        """End the child process of the retries, if there is one."""
-        self._isolated.close()
+    def start(self, batch: Sequence[Place]) -> list[Job | None]:
+        """For each codestream a job that gives its Pixels, or why there are none; None for others.
 
-    def _decode_dali(self, streams: list[Encoded]) -> list[Pixels | RejectError]:
+        The jobs may run on any thread and in any order. What DALI takes is decoded before they are
+        handed out.
+        """
+        jobs, by_dali = self._assign(batch)
+        for k, pixels in self._decode_dali(by_dali):
+            jobs[k] = partial(_given, pixels)
+        return [jobs.get(k) for k in range(len(batch))]
+
+    def decode_alone(self, item: Encoded) -> Result:
+        """One codestream, decoded in a child that may die of it."""
+        result = guarded(partial(self._children.decode, item, self._recipe))
+        left_out = result.reduce if isinstance(result, Pixels) else 0
+        if left_out:
+            self._count(f"pillow {item.record.stream.kind} 1/{1 << left_out}")
+        else:
+            self._count(f"imagecodecs {item.record.stream.kind}")
+        return result
+
+    def close(self) -> None:
+        """End the children."""
+        self._children.close()
+
+    def _assign(self, batch: Sequence[Place]) -> tuple[dict[int, Job], dict[int, Encoded]]:
+        """By position: jobs for what is decoded alone, and the codestreams for DALI."""
+        jobs: dict[int, Job] = {}
+        by_dali: dict[int, Encoded] = {}
+        for k, item in enumerate(batch):
+            if not isinstance(item, Encoded):
+                continue
+            decoder = route(item.record.stream)
+            if self._goes_to_a_child(item, decoder):
+                jobs[k] = partial(self.decode_alone, item)
+            elif decoder == "dali":
+                by_dali[k] = item
+            else:
+                self._count(f"{decoder} {item.record.stream.kind}")
+                jobs[k] = partial(_decode_here, item)
+        return jobs, by_dali
+
+    def _goes_to_a_child(self, item: Encoded, decoder: str) -> bool:
+        if self._recipe.decode.reduce != 0 and item.record.stream.kind in {"j2k", "htj2k"}:
+            return True
+        return self._settings.isolation == "process" and decoder != "numpy"
+
+    def _decode_dali(self, places: dict[int, Encoded]) -> Iterator[tuple[int, Result]]:
+        """Each position with what became of its codestream."""
+        positions, streams = list(places), list(places.values())
+        for share in shares(streams, DALI_BATCH, DALI_PIXELS):
+            decoded = self._decode_share([streams[k] for k in share])
+            yield from zip((positions[k] for k in share), decoded, strict=True)
+
+    def _decode_share(self, streams: list[Encoded]) -> list[Result]:
         from dali_pipelines.graph import BatchError, DaliDecoder  # noqa: PLC0415 - 1 s to import
 
         if self._dali is None:
-            self._dali = DaliDecoder(DALI_BATCH, self._threads)
+            self._dali = DaliDecoder(DALI_BATCH, self._settings.resolved_threads())
         try:
             images = self._dali.decode([item.data for item in streams])
         except BatchError:
-            self.counts["batches decoded again one by one"] += 1
-            return [self._decode_alone(item) for item in streams]
+            self._count("batches decoded again one by one")
+            return list(self._pool.map(self.decode_alone, streams))
         for item in streams:
-            self.counts[f"dali {item.record.stream.kind}"] += 1
+            self._count(f"dali {item.record.stream.kind}")
         return [_checked(item, image) for item, image in zip(streams, images, strict=True)]
 
-    def _decode_alone(self, item: Encoded) -> Pixels | RejectError:
-        self.counts[f"imagecodecs {item.record.stream.kind}"] += 1
-        try:
-            return self._isolated.decode(item)
-        except RejectError as error:
-            return error
+    def _count(self, name: str) -> None:
+        with self._counting:
+            self.counts[name] += 1
 
 
-def _decode_one(item: Encoded) -> Pixels | RejectError:
-    """The boundary of one file: whatever its decoder does, the others go on."""
-    try:
-        return decode(item)
-    except RejectError as error:
-        return error
-    except Exception as error:  # noqa: BLE001
-        return RejectError(Reason.UNEXPECTED, type(error).__name__)
+def shares(streams: Sequence[Encoded], most: int, most_pixels: int) -> Iterator[list[int]]:
+    """Positions in order, in runs of up to `most` codestreams that make up to `most_pixels` px.
 
-
-def _checked(item: Encoded, image: NDArray[np.uint16]) -> Pixels | RejectError:
-    wanted = (item.record.stream.height, item.record.stream.width)
-    if image.shape == wanted:
-        return Pixels(image, stream_shift(item.record))
-    return RejectError(
-        Reason.GEOMETRY, f"DALI gave shape {image.shape}, the codestream says {wanted}"
-    )
-
-
-def _shares(streams: Sequence[Encoded]) -> Iterator[list[int]]:
-    """Positions in order, in runs that are small enough for one call of DALI."""
+    One that alone makes more is a run of its own.
+    """
     share: list[int] = []
     pixels = 0
     for k, item in enumerate(streams):
         size = item.record.stream.height * item.record.stream.width
-        if share and (len(share) == DALI_BATCH or pixels + size > DALI_PIXELS):
+        if share and (len(share) == most or pixels + size > most_pixels):
             yield share
             share, pixels = [], 0
         share.append(k)
         pixels += size
     if share:
         yield share
+
+
+def _decode_here(item: Encoded) -> Result:
+    return guarded(partial(decode, item))
+
+
+def _given(pixels: Result) -> Result:
+    return pixels
+
+
+def _checked(item: Encoded, image: NDArray[np.uint16]) -> Result:
+    wanted = (item.record.stream.height, item.record.stream.width)
+    if image.shape == wanted:
+        return Pixels(image, stream_shift(item.record))
+    return RejectError(
+        Reason.GEOMETRY, f"DALI gave shape {image.shape}, the codestream says {wanted}"
+    )

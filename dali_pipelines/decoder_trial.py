@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.decoder import Decoded, Decoder
 from dali_pipelines.dicom.image import ReadOptions, read_image
+from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.phantom.encode import SYNTAXES
 from dali_pipelines.phantom.header import HeaderSpec
 from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.reader import read_encoded
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Encoded, Pixels
 from dali_pipelines.routing import route
 from dali_pipelines.storage.archive import Source
@@ -49,7 +51,7 @@ def check_decoders(syntaxes: Iterable[str] = SYNTAXES) -> tuple[DecoderCheck, ..
     values = _test_image()
     checks: list[DecoderCheck] = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
-        decoder = Decoder(threads=1, pool=pool)
+        decoder = Decoder(LoaderSettings(threads=1), Recipe("trial"), pool)
         for syntax in syntaxes:
             path = Path(folder, f"{syntax}.dcm")
             predictor = _PREDICTOR if syntax == "jpeg_lossless" else 1

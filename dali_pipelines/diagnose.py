@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dali_pipelines.decoder_trial import DecoderCheck, check_decoders
+from dali_pipelines.nvjpeg import Nvjpeg, loaded_nvjpeg
 
 ABSENT: Final = "absent"
 DISTRIBUTIONS: Final = {  # what we call it -> the packages it may come in
@@ -29,9 +30,7 @@ DISTRIBUTIONS: Final = {  # what we call it -> the packages it may come in
     "cupy": ("cupy-cuda13x", "cupy-cuda12x", "cupy"),
 }
 CODECS: Final = ("openjpeg", "openjph", "charls", "libjpeg_turbo")  # inside imagecodecs
-NVJPEG_SOUND: Final = (13, 0, 2)  # older ones give zeros for lossless JPEG; nvImageCodec issue 50
 
-_MEMORY_MAP: Final = Path("/proc/self/maps")
 _DRIVER: Final = Path("/proc/driver/nvidia/version")
 
 
@@ -46,7 +45,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """All that `mammo doctor` reports. `nvjpeg_file` is "" where no nvJPEG is mapped."""
+    """All that `mammo doctor` reports. `nvjpeg_file` is "" where no nvJPEG is loaded."""
 
     system: dict[str, str]
     packages: dict[str, str]
@@ -65,14 +64,15 @@ class Diagnosis:
 def diagnose() -> Diagnosis:
     """Look at the machine, and try every decoder on it."""
     packages, gpus, decoders = package_versions(), list_gpus(), check_decoders()
+    nvjpeg = loaded_nvjpeg()  # after DALI was tried, which loads it
     return Diagnosis(
         system={"python": platform.python_version(), "platform": platform.platform()},
         packages=packages,
         codecs=codec_versions(),
         gpus=gpus,
-        nvjpeg_file=mapped_library("libnvjpeg.so"),  # after DALI was tried, which loads it
+        nvjpeg_file=", ".join(str(library.file) for library in nvjpeg),
         decoders=decoders,
-        warnings=tuple(find_warnings(packages, gpus)),
+        warnings=tuple(find_warnings(packages, gpus, nvjpeg)),
     )
 
 
@@ -103,16 +103,9 @@ def list_gpus() -> tuple[Gpu, ...]:
     )
 
 
-def mapped_library(prefix: str, maps: Path = _MEMORY_MAP) -> str:
-    """The file name of the shared library of this process that starts with `prefix`, or ""."""
-    if not maps.exists():
-        return ""
-    files = (line.split(maxsplit=5)[5:] for line in maps.read_text(errors="replace").splitlines())
-    names = (Path(file[0].strip()).name for file in files if file)
-    return next((name for name in names if name.startswith(prefix)), "")
-
-
-def find_warnings(packages: dict[str, str], gpus: Sequence[Gpu]) -> Iterator[str]:
+def find_warnings(
+    packages: dict[str, str], gpus: Sequence[Gpu], nvjpeg: Sequence[Nvjpeg]
+) -> Iterator[str]:
     """Sentences on what works but should be known."""
     if packages["dali"] == ABSENT and platform.system() == "Linux":
         yield "DALI is not installed: imagecodecs decodes everything, which is slower for JPEG 2000"
@@ -122,9 +115,7 @@ def find_warnings(packages: dict[str, str], gpus: Sequence[Gpu]) -> Iterator[str
         yield "there is a GPU but no CuPy: pip install 'mammostream[gpu]'"
     if not gpus and _DRIVER.exists():
         yield "there is an NVIDIA driver but torch sees no GPU: is it older than torch's CUDA?"
-    nvjpeg = packages["nvjpeg"]
-    if nvjpeg != ABSENT and _numbers(nvjpeg) < NVJPEG_SOUND:
-        yield f"nvJPEG {nvjpeg} decodes lossless JPEG to zeros on a GPU: update it to 13.0.2"
+    yield from (library.complaint for library in nvjpeg if not library.sound)
     if _version("trainer"):
         yield "the package 'trainer' from PyPI shares a folder with ours: use a fresh environment"
 
@@ -134,7 +125,3 @@ def _version(distribution: str) -> str:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return ""
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())

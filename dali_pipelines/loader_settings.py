@@ -12,22 +12,23 @@ class LoaderSettings:
     """How much runs at once. `readers` and `threads` are threads, the others batches or images.
 
     `threads` 0: this rank's share of the cores. `prefetch`: finished batches that wait for the
-    caller. `batch`: images decoded together, in whole blocks; 0: a block at a time. `ring`: tensors
-    on the GPU that batches take turns in; 0: as few as never wait. `isolation`: whether decoders
-    that take one image at a time run in threads, or in processes that may be killed.
+    caller. `batch`: images decoded together, in whole blocks; 0: a block at a time. `isolation`:
+    whether decoders that take one image at a time run in threads, or in processes that may be
+    killed. `verify`: compare each codestream's SHA-256 with the manifest's, the only way to see
+    damage that leaves a valid stream.
     """
 
     readers: int = 2
     threads: int = 0
     prefetch: int = 2
     batch: int = 0
-    ring: int = 0
     isolation: Literal["thread", "process"] = "thread"
+    verify: bool = False
 
     def __post_init__(self) -> None:
-        if self.readers < 1 or self.prefetch < 1 or min(self.threads, self.batch, self.ring) < 0:
+        if self.readers < 1 or self.prefetch < 1 or min(self.threads, self.batch) < 0:
             raise ValueError(
-                "readers and prefetch must be at least 1, threads, batch and ring at least 0"
+                "wanted readers and prefetch of at least 1, threads and batch of 0 or more"
             )
 
     def resolved_threads(self) -> int:

@@ -6,7 +6,7 @@ An `ImageRecord` is one row of the manifest, complete enough to read, decode and
 image without opening the header again.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -207,14 +207,25 @@ class Roi:
         """Columns in the box."""
         return self.right - self.left
 
+    def enlarged(self, levels: int, height: int, width: int) -> "Roi":
+        """The same box on the whole image of (height, width), of which `levels` were left out."""
+        if levels == 0:
+            return self
+        bottom, right = min(height, self.bottom << levels), min(width, self.right << levels)
+        return replace(
+            self, top=self.top << levels, bottom=bottom, left=self.left << levels, right=right
+        )
+
 
 @dataclass(slots=True)
 class Batch:
     """N prepared images.
 
-    `images` (N, C, H, W) float32; `valid` (N,) bool: False where a slot holds no sample, because
-    the plan ended (index -1) or the input was rejected; such a slot is all zeros. `indices` (N,)
-    are positions in the list of records, -1 for none. `rois` says what was cut out of each image.
+    `images` (N, C, H, W) of the recipe's dtype, on the loader's device. There it belongs to a ring:
+    on a GPU it holds until the next batch is asked for, so clone what is to be kept.
+    `valid` (N,) bool on the CPU: False where a slot holds no sample, because the plan ended (index
+    -1) or the input was rejected; such a slot is all zeros. `indices` (N,) are positions in the
+    list of records, -1 for none. `rois` says what was cut out of each image, in px of the file.
     """
 
     images: "torch.Tensor"

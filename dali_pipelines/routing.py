@@ -2,13 +2,37 @@
 
 import importlib.util
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from dali_pipelines.records import StreamInfo
+from dali_pipelines.recipe import DecodeSettings
+from dali_pipelines.records import ImageRecord, StreamInfo, StreamKind
 
 Route = Literal["dali", "imagecodecs", "numpy"]
 
 DALI_MIN_BITS = 9  # DALI spreads 8 bits over 16 (value x 257); from 9 up it gives stored values
+GPU_MIN_BITS = 8  # nvJPEG's lossless decoder begins there, and no mammogram has fewer
+NVJPEG_PREDICTOR = 1  # the one selection value that nvJPEG decodes (T.81 table H.1)
+
+
+class StreamClass(NamedTuple):
+    """What decoders' bugs depend on: codestreams of one class are decoded right or wrong alike."""
+
+    kind: StreamKind
+    precision: int
+    predictor: int
+    manufacturer: str
+
+    def __str__(self) -> str:
+        predictor = f", predictor {self.predictor}" if self.predictor else ""
+        maker = self.manufacturer or "an unnamed manufacturer"
+        return f"{self.kind} of {self.precision} bits{predictor}, by {maker}"
+
+
+def class_of(record: ImageRecord) -> StreamClass:
+    """The class that the codestream of this record belongs to."""
+    stream = record.stream
+    maker = record.tags.manufacturer
+    return StreamClass(stream.kind, stream.precision, stream.predictor, maker)
 
 
 def route(stream: StreamInfo) -> Route:
@@ -27,6 +51,26 @@ def route(stream: StreamInfo) -> Route:
         and stream.precision >= DALI_MIN_BITS
     )
     return "dali" if by_dali and has_dali() else "imagecodecs"
+
+
+def route_gpu(
+    stream: StreamInfo, settings: DecodeSettings, *, sound_nvjpeg: bool
+) -> Literal["gpu", "cpu"]:
+    """Whether DALI decodes one codestream on the GPU, or the CPU's decoders take it.
+
+    Its mixed decoder gives every bit of unsigned JPEG 2000 and HTJ2K of up to 16 bits, and of
+    lossless JPEG of predictor 1 without point transform if its nvJPEG is sound. It halves signed
+    16-bit values, and it cannot leave out wavelet levels (`settings.reduce`).
+    """
+    fits = stream.components == 1 and not stream.signed and GPU_MIN_BITS <= stream.precision <= 16
+    if stream.kind in {"j2k", "htj2k"}:
+        fits = fits and settings.reduce == 0
+    elif stream.kind == "jpeg_lossless":
+        plain = stream.predictor == NVJPEG_PREDICTOR and stream.point_transform == 0
+        fits = fits and plain and sound_nvjpeg
+    else:
+        fits = False
+    return "gpu" if fits else "cpu"
 
 
 @cache

@@ -61,7 +61,7 @@ class ShardWriter:
         images, rows = [], []
         for batch in batches:
             valid = batch.valid.numpy()
-            images.append(self._as_stored(batch.images.numpy()[valid]))
+            images.append(self._as_stored(batch.images.float().cpu().numpy()[valid]))
             rows += [
                 (int(index), roi if ok else None)
                 for index, ok, roi in zip(batch.indices, valid, batch.rois, strict=True)

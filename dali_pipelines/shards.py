@@ -20,7 +20,6 @@ import pandas as pd
 from dali_pipelines.atomic import replacing
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.loader import Loader
-from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.plan import EMPTY, Blocks, sequential_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
@@ -66,7 +65,7 @@ def preprocess(
     recipe: Recipe,
     out: Path,
     settings: ShardSettings,
-    loader_settings: LoaderSettings | None = None,
+    open_loader: Callable[[Sequence[ImageRecord], Recipe], Loader] = Loader,
     progress: Callable[[int], None] = lambda _images: None,
 ) -> PreprocessResult:
     """Write those shards of `records` that `out` does not hold yet; `progress` gets images done.
@@ -82,7 +81,7 @@ def preprocess(
     folders = [out / f"shard-{k:05d}" for k in range(-(-len(records) // settings.images))]
     missing = {k for k, folder in enumerate(folders) if not is_settled(folder)}
     writer = ShardWriter(settings.format, settings.dtype, recipe.hash)
-    with Loader(records, _stored_recipe(recipe, settings), loader_settings) as loader:
+    with open_loader(records, _stored_recipe(recipe, settings)) as loader:
         for k in range(len(folders)):
             blocks = _shard_blocks(k, len(records), settings)
             if k in missing:
@@ -101,10 +100,11 @@ def _shard_blocks(k: int, count: int, settings: ShardSettings) -> Blocks:
 
 
 def _stored_recipe(recipe: Recipe, settings: ShardSettings) -> Recipe:
-    """Integer shards hold display values, so their recipe does not normalize."""
-    if settings.dtype not in INTEGER_MAX:
-        return recipe
-    return replace(recipe, resize=replace(recipe.resize, mean=0.0, std=1.0))
+    """As `recipe`, in float32; integer shards hold display values, so they are not normalized."""
+    resize = replace(recipe.resize, dtype="float32")
+    if settings.dtype in INTEGER_MAX:
+        resize = replace(resize, mean=0.0, std=1.0)
+    return replace(recipe, resize=resize)
 
 
 def _spec(

@@ -1,10 +1,13 @@
 """The seam between devices: what each step takes and gives, and where its two versions live.
 
-`cpu/` is NumPy and the truth, `gpu/` is CuPy. Both work on lists of images of any size, because a
-GPU wants one launch for many; the CPU versions are called with one image a thread.
+`cpu/` is NumPy and the truth, `gpu/` launches CUDA kernels through CuPy. Both work on lists of
+images of any size, because a GPU wants one launch for many; the CPU versions are called with one
+image a thread.
 """
 
 import importlib
+import importlib.util
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -13,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dali_pipelines.errors import DeviceError
-from dali_pipelines.grayscale import display_table
 from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings, StretchSettings
-from dali_pipelines.records import ImageRecord, Pixels, Roi
+from dali_pipelines.records import Pixels, Roi
 
 Device = Literal["cpu", "gpu"]
+
+log = logging.getLogger("mammo.loader")
 
 
 class WindowStep(Protocol):
@@ -57,13 +61,16 @@ class Steps:
     resize: ResizeStep
 
     def prepare(
-        self, pixels: Sequence[Pixels], records: Sequence[ImageRecord], recipe: Recipe, out: Any
+        self,
+        pixels: Sequence[Pixels],
+        tables: Sequence[NDArray[np.uint16]],
+        recipe: Recipe,
+        out: Any,
     ) -> Sequence[Roi]:
-        """Fill `out` (N, C, H, W) float32 with N prepared images; return what was cut out of each.
+        """Fill `out` (N, C, H, W) with N prepared images; return what was cut out of each.
 
-        Raises RejectError where a record's gray scale gives no table under the recipe.
+        `tables` are those of `grayscale.display_table`, one for each image.
         """
-        tables = [display_table(record.grayscale, recipe.voi) for record in records]
         displays = self.window(pixels, tables, recipe.stretch)
         rois = self.roi(displays, recipe.roi)
         self.resize(displays, rois, recipe.resize, out)
@@ -72,14 +79,47 @@ class Steps:
 
 def load_steps(device: Device) -> Steps:
     """The steps of one device. Raises DeviceError where that device has none."""
-    return Steps(*(_step(name, device) for name in ("window", "roi", "resize")))
+    return Steps(*(_part(device, name, name) for name in ("window", "roi", "resize")))
 
 
-def _step(name: str, device: Device) -> Any:
+def load_batches(device: Device) -> Any:
+    """The class that makes a loader's batches on one device. Raises DeviceError without one."""
+    return _part(device, "batches", "Batches")
+
+
+def choose_device(wanted: Literal["auto"] | Device) -> Device:
+    """The device that prepares images: the wanted one, or the GPU if all that it needs is here.
+
+    Raises DeviceError where the GPU is wanted and cannot be had.
+    """
+    if wanted == "cpu":
+        return "cpu"
+    missing = _missing_for_gpu()
+    if not missing:
+        log.info("images are prepared on the gpu")
+        return "gpu"
+    if wanted == "gpu":
+        raise DeviceError(f"images cannot be prepared on the gpu: {missing}; use --device cpu")
+    log.info("images are prepared on the cpu: %s", missing)
+    return "cpu"
+
+
+def _missing_for_gpu() -> str:
+    """Why images cannot be prepared on a GPU here, "" if they can."""
+    import torch  # noqa: PLC0415 - 1 s to import
+
+    if not torch.cuda.is_available():
+        return "torch finds no GPU"
+    if importlib.util.find_spec("cupy") is None:
+        return "CuPy is not installed (it comes with the gpu extra)"
+    return ""
+
+
+def _part(device: Device, module: str, name: str) -> Any:
     try:
-        return getattr(importlib.import_module(f"dali_pipelines.{device}.{name}"), name)
+        return getattr(importlib.import_module(f"dali_pipelines.{device}.{module}"), name)
     except ModuleNotFoundError as error:
         raise DeviceError(
-            f"images cannot be prepared on the {device}: the step '{name}' needs {error.name}, "
-            "which is not installed; use the cpu"
+            f"images cannot be prepared on the {device}: '{module}' needs {error.name}, which is "
+            "not installed; use the cpu"
         ) from error

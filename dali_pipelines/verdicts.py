@@ -6,13 +6,15 @@ written to a manifest or to rejects.csv, so that scripts may rely on these strin
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from dali_pipelines.atomic import PRIVATE_MODE, replacing
+
+T = TypeVar("T")
 
 
 class Status(StrEnum):
@@ -111,6 +113,16 @@ class RejectError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.reason.value}: {self.detail}"
+
+
+def guarded(step: Callable[[], T]) -> T | RejectError:
+    """What the step gives, or the reason why this sample has none: the boundary of one file."""
+    try:
+        return step()
+    except RejectError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - whatever one file does, the others go on
+        return RejectError(Reason.UNEXPECTED, type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ def _tiles(frame: pd.DataFrame, scores: pd.DataFrame, recipe: Recipe) -> list[Ti
     shown = frame.merge(scores[["image_id", "prob"]], on="image_id")
     by_class = shown.sort_values(["cancer", "prob"], ascending=False).groupby("cancer", sort=False)
     picked = by_class.head(_SHOWN_OF_EACH_CLASS).reset_index(drop=True)
-    with Loader(to_records(picked), recipe) as loader:
+    with Loader(to_records(picked), recipe, device="cpu") as loader:  # its batches may be kept
         batches = list(loader.run(sequential_blocks(len(picked), _SHOWN_OF_EACH_CLASS)))
     images = torch.cat([batch.images for batch in batches]).numpy().astype(np.float32)
     return [

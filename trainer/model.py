@@ -60,8 +60,9 @@ def build_model(args: Mapping[str, Any]) -> nn.Module:
 
 
 def logits_of(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Logits (N,) float32 of images (N, C, H, W)."""
-    logits: torch.Tensor = model(images)
+    """Logits (N,) float32 of images (N, C, H, W) of any floating type."""
+    mixed = torch.is_autocast_enabled(images.device.type)
+    logits: torch.Tensor = model(images if mixed else images.float())
     return logits.squeeze(1).float()
 
 

@@ -56,7 +56,7 @@ class Scorer:
 class PredictOptions:
     """How to score. `key` hashes patient ids, None names them as they are.
 
-    `device` is the model's; the source finds its own.
+    `device` is where the model runs and images are prepared.
     """
 
     key: bytes | None
@@ -102,7 +102,8 @@ def predict(manifest: pd.DataFrame, scorer: Scorer, options: PredictOptions) -> 
         model = scorer.model.to(world.device)
         blocks = sequential_blocks(len(manifest), options.batch)
         records = to_records(manifest)
-        with options.open_source(records, scorer.recipe, options.loader, "auto") as source:
+        opened = options.open_source(records, scorer.recipe, options.loader, options.device)
+        with opened as source:
             scores = score_pass(model, source, blocks, world)
             logits = collect(scores, len(manifest), world)
             rejects = gather_rejects(source, world)

@@ -36,7 +36,8 @@ log = logging.getLogger("mammo.train")
 class RunOptions:
     """What steers a run but not its result.
 
-    `device` is the model's, the source finds its own; `max_rejects` is of the cohort's images.
+    `device` is where the model learns and images are prepared; `max_rejects` is of the cohort's
+    images.
     """
 
     device: Device = "auto"
@@ -82,7 +83,7 @@ def train(
         records, key = to_records(cohort.frame), load_key(key_path(manifest))
         with (
             Journal(out, key, is_main=world.is_main) as journal,
-            options.open_source(records, recipe, settings.loader, "auto") as source,
+            options.open_source(records, recipe, settings.loader, options.device) as source,
         ):
             if options.resume == "no":
                 journal.start_over()

@@ -4,10 +4,12 @@ Header segments are stepped over by their lengths; only entropy-coded data are s
 bytes that are no data. So an EOI inside a thumbnail or a comment ends nothing.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dali_pipelines.codestream.markers import (
     MAX_SEGMENTS,
@@ -27,6 +29,7 @@ from dali_pipelines.records import StreamInfo, StreamKind
 SOI: Final = 0xFFD8
 EOI: Final = 0xFFD9
 SOS: Final = 0xFFDA
+SOF3: Final = 0xFFC3
 DHT: Final = 0xFFC4
 DRI: Final = 0xFFDD
 _SOF55: Final = 0xFFF7
@@ -34,7 +37,7 @@ _SOF55: Final = 0xFFF7
 _KINDS: Final[dict[int, StreamKind]] = {
     0xFFC0: "jpeg_dct",
     0xFFC1: "jpeg_dct",
-    0xFFC3: "jpeg_lossless",
+    SOF3: "jpeg_lossless",
     _SOF55: "jpegls",
 }
 _OTHER_FRAMES: Final = frozenset(range(0xFFC0, 0xFFD0)) - {DHT, 0xFFC8, 0xFFCC} - set(_KINDS)
@@ -42,8 +45,26 @@ _NO_LENGTH: Final = frozenset({0xFF01, *range(0xFFD0, 0xFFD9)})  # TEM, RST0-7, 
 
 # After FF in entropy-coded data: 00 is stuffing in JPEG (T.81 B.1.1.5), a byte below 80 is data in
 # JPEG-LS (T.87 A.1); D0-D7 are restart markers, and another FF may fill up to a marker.
-_JPEG_MARKER: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-_JPEGLS_MARKER: Final = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
+_JPEG_STUFFING: Final = 0x00
+_JPEGLS_STUFFING: Final = 0x7F
+_FILL: Final = 0xFF
+_FIRST_RESTART, _LAST_RESTART = 0xD0, 0xD7
+
+# Bytes searched at a time: few at first, as a forged header may have thousands of short scans, then
+# as many as a core's cache holds. 7.6 MB take 1.3 ms so, 1.9 ms by 64 KiB, 3.6 ms by 16 KiB.
+_FIRST_BLOCK: Final = 1 << 12
+_LAST_BLOCK: Final = 1 << 18
+
+
+class Marks(NamedTuple):
+    """Markers in entropy-coded data: the `offsets` of their FF, their `codes` (the byte after it).
+
+    `before` counts the FF bytes of all kinds between the start of the search and each. All (n,).
+    """
+
+    offsets: NDArray[np.intp]
+    codes: NDArray[np.uint8]
+    before: NDArray[np.intp]
 
 
 def walk_segments(data: Buffer) -> Iterator[Segment]:
@@ -54,7 +75,7 @@ def walk_segments(data: Buffer) -> Iterator[Segment]:
     """
     if read_uint(data, 0, 2) != SOI:
         raise corrupt(f"wanted SOI (FFD8) at byte 0, found {bytes(data[:2]).hex()}")
-    at, pattern = 2, _JPEG_MARKER
+    at, stuffing = 2, _JPEG_STUFFING
     for _ in range(MAX_SEGMENTS):
         if read_uint(data, at, 2) == 0xFFFF:  # a fill byte before a marker
             at += 1
@@ -69,10 +90,34 @@ def walk_segments(data: Buffer) -> Iterator[Segment]:
         yield segment
         at = segment.end
         if marker == _SOF55:
-            pattern = _JPEGLS_MARKER
+            stuffing = _JPEGLS_STUFFING
         elif marker == SOS:
-            at = _end_of_scan(data, at, pattern)
+            at = _end_of_scan(data, at, stuffing)
     raise corrupt(f"it has more than {MAX_SEGMENTS} marker segments")
+
+
+def walk_marks(data: Buffer, at: int, stuffing: int = _JPEG_STUFFING) -> Iterator[Marks]:
+    """Yield the restart markers from `at` on, and last of all the marker that ends the scan.
+
+    FF with a byte up to `stuffing` after it is data. RejectError(TRUNCATED) if no marker ends it.
+    """
+    values = np.frombuffer(data, np.uint8)
+    before, size = 0, _FIRST_BLOCK
+    while at < len(values) - 1:
+        stop = min(at + size, len(values) - 1)  # an FF in the very last byte marks nothing yet
+        found = np.flatnonzero(values[at:stop] == 0xFF)
+        codes = values[at + 1 : stop + 1][found]
+        marks = np.flatnonzero((codes > stuffing) & (codes != _FILL))
+        if len(marks):
+            after = codes[marks]
+            ends = np.flatnonzero((after < _FIRST_RESTART) | (after > _LAST_RESTART))
+            kept = marks[: ends[0] + 1] if len(ends) else marks
+            yield Marks(at + found[kept], codes[kept], before + kept)
+            if len(ends):
+                return
+        before += len(found)
+        at, size = stop, min(2 * size, _LAST_BLOCK)
+    raise incomplete(f"a scan that runs over all {len(data)} bytes without EOI")
 
 
 def read_header(data: Buffer) -> StreamInfo:
@@ -124,12 +169,10 @@ def measure(data: Buffer) -> Extent:
     return Extent(end, kind != "jpeg_dct")
 
 
-def _end_of_scan(data: Buffer, at: int, pattern: re.Pattern[bytes]) -> int:
+def _end_of_scan(data: Buffer, at: int, stuffing: int) -> int:
     """The offset of the first marker at or after `at` that is not part of entropy-coded data."""
-    found = pattern.search(data, at)
-    if found is None:
-        raise incomplete(f"a scan that runs over all {len(data)} bytes without EOI")
-    return found.start()
+    *_, last = (marks.offsets[-1] for marks in walk_marks(data, at, stuffing))
+    return int(last)
 
 
 def _read_frame(data: Buffer, segment: Segment) -> StreamInfo:

@@ -2,10 +2,11 @@
 
 Shrinking averages over the exact area of each output pixel, enlarging interpolates linearly
 between pixel centers. All sums are float32 in a stated order (rows first, then columns, each from
-the lowest source index up), so that another device can repeat them to the bit.
+the lowest source index of the mirrored box up), so that another device can repeat them to the bit.
 """
 
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,10 @@ from dali_pipelines.geometry import content_corner, content_size
 from dali_pipelines.grayscale import DISPLAY_TOP
 from dali_pipelines.recipe import ResizeSettings
 from dali_pipelines.records import Roi
+
+# The most terms at a time, 2 MiB of them. Half or four times as many are as fast in one thread;
+# fewer mean more calls, and after each a thread waits for the GIL where others want it.
+_STRIP_TERMS: Final = 1 << 19
 
 
 def resize(
@@ -26,62 +31,84 @@ def resize(
 
     A display value v gives (v / 65535 - mean) / std; padding counts as v = 0, black.
     """
-    for k, (display, roi) in enumerate(zip(displays, rois, strict=True)):
-        content = resize_content(display, roi, content_size(roi, settings))
-        top, left = content_corner(content.shape, settings)
-        canvas = out[k]
-        canvas[:] = 0
-        canvas[:, top : top + content.shape[0], left : left + content.shape[1]] = content
-        canvas *= np.float32(1 / (DISPLAY_TOP * settings.std))
-        canvas += np.float32(-settings.mean / settings.std)
+    scale = np.float32(1 / (DISPLAY_TOP * settings.std))
+    black = np.float32(0) + np.float32(-settings.mean / settings.std)  # for a mean of 0 not -0
+    for display, roi, canvas in zip(displays, rois, out, strict=True):
+        height, width = content_size(roi, settings)
+        top, left = content_corner((height, width), settings)
+        canvas[0] = black
+        content = canvas[0, top : top + height, left : left + width]
+        _resize_box(display, roi, content)
+        content *= scale
+        content += black
+        canvas[1:] = canvas[0]
 
 
-def resize_content(
-    display: NDArray[np.uint16], roi: Roi, size: tuple[int, int]
-) -> NDArray[np.float32]:
-    """The box, mirrored if asked, resized to (h, w); display values 0 ... 65535 as float32."""
+def _resize_box(display: NDArray[np.uint16], roi: Roi, content: NDArray[np.float32]) -> None:
+    """Fill `content` (h, w) with the box, mirrored if asked: display values 0 ... 65535."""
     box = display[roi.top : roi.bottom, roi.left : roi.right]
+    rows, columns = _axis(box.shape[0], content.shape[0]), _axis(box.shape[1], content.shape[1])
     if roi.mirror:
-        box = box[:, ::-1]
-    rows = _weighted_rows(box, *axis_weights(box.shape[0], size[0]))
-    columns = _weighted_rows(rows.T, *axis_weights(box.shape[1], size[1]))
-    return np.ascontiguousarray(columns.T)
+        columns = _Axis(box.shape[1] - 1 - columns.sources, columns.weights)
+    terms_a_row = max(len(rows.sources) * box.shape[1], columns.sources.size)
+    step = max(1, _STRIP_TERMS // terms_a_row)
+    for first in range(0, len(content), step):
+        strip = slice(first, first + step)
+        part = _Axis(rows.sources[:, strip], rows.weights[:, strip])
+        content[strip] = _sum_columns(_sum_rows(box, part), columns)
 
 
-def axis_weights(count_in: int, count_out: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each output sample of one axis: its source samples and their weights.
+class _Axis(NamedTuple):
+    """For each of n output samples along one axis its K source samples and their weights, (K, n).
 
-    Returns `sources` (count_out, K) and `weights` (count_out, K), each row adding up to 1 before
-    the rounding to float32; unused places have weight 0.
+    The weights of one output sample add up to 1 before they are rounded to float32; unused places
+    have weight 0.
     """
+
+    sources: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+
+def _axis(count_in: int, count_out: int) -> _Axis:
+    """How `count_out` samples come from `count_in`."""
     edges = np.arange(count_out + 1, dtype=np.float64) * count_in / count_out
     if count_out >= count_in:
-        return _linear_weights(edges, count_in)
+        return _interpolating_axis(edges, count_in)
     starts = np.floor(edges[:-1]).astype(np.int64)
     most = int((np.ceil(edges[1:]).astype(np.int64) - starts).max())
-    sources = starts[:, None] + np.arange(most)
-    covered = np.minimum(sources + 1, edges[1:, None]) - np.maximum(sources, edges[:-1, None])
+    sources = starts + np.arange(most)[:, None]
+    covered = np.minimum(sources + 1, edges[1:]) - np.maximum(sources, edges[:-1])
     weights = np.maximum(covered, 0) * (count_out / count_in)
-    return np.minimum(sources, count_in - 1), weights.astype(np.float32)
+    return _Axis(np.minimum(sources, count_in - 1), weights.astype(np.float32))
 
 
-def _linear_weights(
-    edges: NDArray[np.float64], count_in: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _interpolating_axis(edges: NDArray[np.float64], count_in: int) -> _Axis:
     centers = np.clip((edges[:-1] + edges[1:]) / 2 - 0.5, 0, count_in - 1)
     lower = np.floor(centers).astype(np.int64)
     share = centers - lower
-    sources = np.stack([lower, np.minimum(lower + 1, count_in - 1)], axis=1)
-    return sources, np.stack([1 - share, share], axis=1).astype(np.float32)
+    sources = np.stack([lower, np.minimum(lower + 1, count_in - 1)])
+    return _Axis(sources, np.stack([1 - share, share]).astype(np.float32))
 
 
-def _weighted_rows(
-    image: NDArray[np.uint16] | NDArray[np.float32],
-    sources: NDArray[np.int64],
-    weights: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """(count_out, W) float32: each output row the weighted sum of its source rows."""
-    total = image[sources[:, 0]] * weights[:, 0, None]
-    for k in range(1, sources.shape[1]):
-        total += image[sources[:, k]] * weights[:, k, None]
+def _sum_rows(box: NDArray[np.uint16], axis: _Axis) -> NDArray[np.float32]:
+    """(n, W) float32: each output row the weighted sum of its source rows."""
+    first, last = int(axis.sources.min()), int(axis.sources.max())
+    source = box[first : last + 1].astype(np.float32)
+    terms = source.take(axis.sources - first, axis=0)
+    terms *= axis.weights[:, :, None]
+    return _add_up(terms)
+
+
+def _sum_columns(image: NDArray[np.float32], axis: _Axis) -> NDArray[np.float32]:
+    """(H, n) float32: each output column the weighted sum of its source columns."""
+    terms = image.take(axis.sources, axis=1, mode="wrap")  # "wrap" is merely the fastest mode
+    terms *= axis.weights
+    return _add_up(terms.swapaxes(0, 1))
+
+
+def _add_up(terms: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The sum over the first axis, term by term (a reduction may add in pairs); in terms[0]."""
+    total: NDArray[np.float32] = terms[0]
+    for term in terms[1:]:
+        total += term
     return total

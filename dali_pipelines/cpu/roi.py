@@ -22,10 +22,10 @@ _EIGHT_NEIGHBORS: Final = np.ones((3, 3), dtype=bool)
 
 def roi(displays: Sequence[NDArray[np.uint16]], settings: RoiSettings) -> list[Roi]:
     """The box around the breast in each image of display values (H, W) uint16, background dark."""
-    return [find_breast(display, settings) for display in displays]
+    return [_find_breast(display, settings) for display in displays]
 
 
-def find_breast(display: NDArray[np.uint16], settings: RoiSettings) -> Roi:
+def _find_breast(display: NDArray[np.uint16], settings: RoiSettings) -> Roi:
     """The box around the breast in one image (H, W).
 
     Gives the full frame with `found` False where no part is large enough to be a breast, and the
@@ -35,9 +35,9 @@ def find_breast(display: NDArray[np.uint16], settings: RoiSettings) -> Roi:
     if settings.method == "none":
         return frame
     block = block_edge(display.shape)
-    means = block_means(display, block)
-    breast = largest_part(
-        means > background_level(means) + int(settings.threshold * _DISPLAY_LEVELS)
+    means = _block_means(display, block)
+    breast = _largest_part(
+        means > _background_level(means) + int(settings.threshold * _DISPLAY_LEVELS)
     )
     rows, columns = np.flatnonzero(breast.any(axis=1)), np.flatnonzero(breast.any(axis=0))
     if not len(rows):
@@ -49,15 +49,19 @@ def find_breast(display: NDArray[np.uint16], settings: RoiSettings) -> Roi:
     return _full_size(box, block, settings.margin, display.shape, mirror)
 
 
-def block_means(display: NDArray[np.uint16], block: int) -> NDArray[np.int64]:
+def _block_means(display: NDArray[np.uint16], block: int) -> NDArray[np.int64]:
     """Integer means (rounded down) of blocks of `block` x `block` px; edge blocks are smaller."""
     row_starts = np.arange(0, display.shape[0], block)
     column_starts = np.arange(0, display.shape[1], block)
-    # Block by block of rows: 3 ms for 8.5 MP, one reduceat over the whole image 27 ms (one core).
-    # uint32 holds the sum of 256 x 256 px, so images of up to 65,536 px a side.
+    # Down the blocks first, all whole ones in one call: 2 ms for 8.5 MP, a call for each block of
+    # rows 3.4 ms, one reduceat over the whole image 27 ms (one core). uint32 holds the sum of
+    # 256 x 256 px, so images of up to 65,536 px a side.
     sums = np.empty((len(row_starts), display.shape[1]), np.uint32)
-    for row, top in enumerate(row_starts):
-        np.sum(display[top : top + block], axis=0, dtype=np.uint32, out=sums[row])
+    whole = display.shape[0] // block
+    stacked = display[: whole * block].reshape(whole, block, -1)
+    np.add.reduce(stacked, axis=1, dtype=np.uint32, out=sums[:whole])
+    if whole < len(row_starts):
+        np.add.reduce(display[whole * block :], axis=0, dtype=np.uint32, out=sums[whole])
     totals = np.add.reduceat(sums, column_starts, axis=1).astype(np.int64)
     heights = np.minimum(block, display.shape[0] - row_starts)
     widths = np.minimum(block, display.shape[1] - column_starts)
@@ -65,14 +69,14 @@ def block_means(display: NDArray[np.uint16], block: int) -> NDArray[np.int64]:
     return means
 
 
-def background_level(means: NDArray[np.int64]) -> int:
+def _background_level(means: NDArray[np.int64]) -> int:
     """The upper edge of the most frequent level (of 256) in the darker half of the range."""
     levels = np.bincount(means.ravel() // (_DISPLAY_LEVELS // _HISTOGRAM_LEVELS))
     darker = levels[: _HISTOGRAM_LEVELS // 2]
     return (int(darker.argmax()) + 1) * (_DISPLAY_LEVELS // _HISTOGRAM_LEVELS) - 1
 
 
-def largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest 8-connected part of a mask (H, W); of equal ones the first in reading order."""
     labels, _ = ndimage.label(mask, structure=_EIGHT_NEIGHBORS)
     sizes = np.bincount(labels.ravel())

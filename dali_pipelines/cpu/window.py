@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dali_pipelines.grayscale import DISPLAY_TOP
 from dali_pipelines.recipe import StretchSettings
 from dali_pipelines.records import Pixels
 
-# np.take wants 8-byte indices. A block of rows at a time keeps them in the cache and small:
-# 9 ms for 4096 x 3328 against 17 ms and 109 MB with the whole image at once (one core, NumPy 2.4).
-_BLOCK_ROWS: Final = 16
+# np.bincount makes 8-byte copies of what it counts: 4 MiB of them at a time stay in the cache.
+_COUNTED_PX: Final = 1 << 19
 
 
 def window(
@@ -36,12 +37,12 @@ def window(
         display = _gather(image.values, np.resize(np.repeat(table, 1 << image.shift), 1 << 16))
         if settings.use == "percentiles":
             low, high = _percentiles(display, settings)
-            display = _gather(display, stretch_table(low, high))
+            display = _gather(display, _stretch_table(low, high))
         displays.append(display)
     return displays
 
 
-def stretch_table(low: int, high: int) -> NDArray[np.uint16]:
+def _stretch_table(low: int, high: int) -> NDArray[np.uint16]:
     """(65536,): `low` to 0, `high` to 65535, linear between, rounded half up, level beyond.
 
     Where `low` equals `high` it is a step: values up to it are 0, those above 65535.
@@ -57,15 +58,21 @@ def stretch_table(low: int, high: int) -> NDArray[np.uint16]:
 def _percentiles(display: NDArray[np.uint16], settings: StretchSettings) -> tuple[int, int]:
     if (settings.low, settings.high) == (0, 100):
         return int(display.min()), int(display.max())
-    upto = np.cumsum(np.bincount(display.ravel(), minlength=1 << 16))
+    flat = display.ravel()
+    parts = (flat[start : start + _COUNTED_PX] for start in range(0, flat.size, _COUNTED_PX))
+    upto = np.cumsum(sum(np.bincount(part, minlength=1 << 16) for part in parts))
     low, high = np.searchsorted(upto, settings.ranks(display.size))
     return int(low), int(high)
 
 
 def _gather(values: NDArray[np.uint16], table: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """`table[values]` for a table of 65,536 entries; "wrap" is merely the fastest mode."""
-    display = np.empty(values.shape, np.uint16)
-    for top in range(0, len(display), _BLOCK_ROWS):
-        rows = slice(top, top + _BLOCK_ROWS)
-        np.take(table, values[rows].astype(np.intp), out=display[rows], mode="wrap")
-    return display
+    """`table[values]` (H, W) for a table of 65,536 entries.
+
+    Arrow's take reads 2-byte indices as they are, where NumPy's wants 8-byte ones first: 2.4 ms
+    against 5.8 ms for 8.5 MP. And NumPy's is fast only in small blocks, hundreds of calls that each
+    give the GIL away and wait to get it back: 21 ms with two threads at work.
+    """
+    flat = values.ravel()
+    indices = pa.Array.from_buffers(pa.uint16(), flat.size, [None, pa.py_buffer(flat)])
+    taken = pc.take(pa.array(table), indices, boundscheck=False)
+    return np.frombuffer(taken.buffers()[1], np.uint16, flat.size).reshape(values.shape)

@@ -8,8 +8,10 @@ import pytest
 
 from dali_pipelines import diagnose
 from dali_pipelines.diagnose import ABSENT, Gpu
+from dali_pipelines.nvjpeg import Nvjpeg
 
 GPU = Gpu("NVIDIA H200", 139.8, "9.0")
+OLD, NEW = Nvjpeg(Path("/old/libnvjpeg.so.13"), (13, 0, 1)), Nvjpeg(Path("/new"), (13, 0, 2))
 
 
 @pytest.fixture
@@ -17,7 +19,6 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the installer knows; a test changes it."""
     found = {
         "nvidia-dali-cuda130": "2.4.0",
-        "nvidia-nvjpeg": "13.3.2.43",
         "cupy-cuda13x": "14.2.0",
         "torch": "2.15.0",
     }
@@ -33,8 +34,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return found
 
 
-def warnings(*gpus: Gpu) -> list[str]:
-    return list(diagnose.find_warnings(diagnose.package_versions(), gpus))
+def warnings(*gpus: Gpu, nvjpeg: tuple[Nvjpeg, ...] = (NEW,)) -> list[str]:
+    return list(diagnose.find_warnings(diagnose.package_versions(), gpus, nvjpeg))
 
 
 def test_versions_or_absent(installed: dict[str, str]) -> None:
@@ -55,7 +56,6 @@ def test_a_sound_machine_has_no_warnings(installed: dict[str, str]) -> None:
         ({"nvidia-dali-cuda130": None}, "DALI is not installed"),
         ({"nvidia-dali-cuda120": "2.4.0"}, "CUDA 12 and 13"),
         ({"cupy-cuda13x": None}, "pip install 'mammostream[gpu]'"),
-        ({"nvidia-nvjpeg": "13.0.1.9"}, "decodes lossless JPEG to zeros"),
         ({"trainer": "0.0.36"}, "fresh environment"),
     ],
 )
@@ -70,9 +70,10 @@ def test_each_trouble_is_one_warning(
     assert said in warning
 
 
-def test_nvjpeg_13_0_2_is_sound(installed: dict[str, str]) -> None:
-    installed["nvidia-nvjpeg"] = "13.0.2.28"
-    assert warnings(GPU) == []
+def test_each_loaded_nvjpeg_that_is_too_old_is_a_warning(installed: dict[str, str]) -> None:
+    (warning,) = warnings(GPU, nvjpeg=(NEW, OLD))
+    assert "/old/libnvjpeg.so.13 is nvJPEG 13.0.1" in warning
+    assert warnings(GPU, nvjpeg=()) == []
 
 
 def test_a_driver_without_a_gpu_is_odd(
@@ -82,18 +83,6 @@ def test_a_driver_without_a_gpu_is_odd(
     (warning,) = warnings()
     assert "torch sees no GPU" in warning
     assert warnings(GPU) == []
-
-
-def test_a_mapped_library_is_found_by_its_file_name(tmp_path: Path) -> None:
-    maps = tmp_path / "maps"
-    maps.write_text(
-        "7f00-7f01 r--p 00000000 fe:00 11 /a b/lib/libnvjpeg_ext.so.13\n"
-        "7f01-7f02 rw-p 00000000 00:00 0\n"
-        "7f02-7f03 r-xp 00000000 fe:00 12 /a b/lib/libnvjpeg.so.13.3.2\n"
-    )
-    assert diagnose.mapped_library("libnvjpeg.so", maps) == "libnvjpeg.so.13.3.2"
-    assert diagnose.mapped_library("libnvjpeg2k.so", maps) == ""
-    assert diagnose.mapped_library("libnvjpeg.so", tmp_path / "no_such_file") == ""
 
 
 def test_the_codecs_inside_imagecodecs_are_named() -> None:

@@ -1,90 +1,232 @@
 """A decoder that dies, hangs or refuses costs one sample; the next one is decoded."""
 
+import json
+import os
+import signal
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dali_pipelines.isolation import IsolatedDecoder
+from dali_pipelines.recipe import DecodeSettings, Recipe
+from dali_pipelines.records import Encoded
 from dali_pipelines.verdicts import Reason, RejectError
 
+ABORTS, HANGS, TELLS, KILLED, RAISES, GOOD = 1, 2, 3, 4, 5, 9  # what the first byte makes it do
 HARMFUL = """
-import os, resource, time
+import ctypes, json, os, resource, signal, sys, time
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.verdicts import Reason, RejectError
-def harmful(encoded):
+def harmful(encoded, recipe):
     first = int(encoded.data[0])
     if first == 1: os.abort()
-    if first == 2: time.sleep(60)
-    if first == 3: raise RejectError(Reason.IO, str(resource.getrlimit(resource.RLIMIT_CORE)))
+    if first == 2: ctypes.PyDLL(None).sleep(60)  # holds the GIL, as a C decoder may
+    if first == 3:
+        facts = {"pid": os.getpid(), "core": resource.getrlimit(resource.RLIMIT_CORE)}
+        facts["writeable"] = encoded.data.flags.writeable
+        facts["modules"] = sorted({"torch", "cupy", "nvidia"} & set(sys.modules))
+        facts["cuda"] = "libcuda" in open("/proc/self/maps").read()
+        raise RejectError(Reason.IO, json.dumps(facts))
+    if first == 4: os.kill(os.getpid(), signal.SIGKILL)
+    if first == 5: raise ZeroDivisionError("Jane Doe")
     return decode(encoded)
 """
+RECIPE = Recipe("any")
 
 
 @pytest.fixture
-def harmful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def harmful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[IsolatedDecoder]:
     (tmp_path / "harmful_decoder.py").write_text(HARMFUL)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    return "harmful_decoder:harmful"
+    decoder = IsolatedDecoder("harmful_decoder:harmful", timeout_s=30)
+    yield decoder
+    decoder.close()
+
+
+@pytest.fixture
+def starting_with(noise: Callable, encoded_of: Callable) -> Callable[[int], Encoded]:
+    def make(first: int) -> Encoded:
+        values = noise(8)
+        values[0, 0] = first
+        return encoded_of(values, "raw", 8)
+
+    return make
+
+
+def reject(decoder: IsolatedDecoder, encoded: Encoded) -> RejectError:
+    with pytest.raises(RejectError) as caught:
+        decoder.decode(encoded, RECIPE)
+    return caught.value
+
+
+def facts(decoder: IsolatedDecoder, starting_with: Callable) -> dict:
+    return json.loads(reject(decoder, starting_with(TELLS)).detail)
 
 
 def test_values_are_those_of_the_same_decoder_here(noise: Callable, encoded_of: Callable) -> None:
-    values = noise(12)
     decoder = IsolatedDecoder()
     try:
-        for syntax in ("j2k", "jpeg_sv1"):
-            assert np.array_equal(decoder.decode(encoded_of(values, syntax, 12)).values, values)
+        for shape in ((40, 50), (7, 5), (200, 300)):  # the shared memory is used again and grows
+            for syntax in ("j2k", "jpeg_sv1", "raw"):
+                values = noise(12, shape)
+                pixels = decoder.decode(encoded_of(values, syntax, 12), RECIPE)
+                assert (pixels.shift, pixels.reduce) == (0, 0)
+                assert pixels.values.dtype == np.uint16
+                assert np.array_equal(pixels.values, values)
     finally:
         assert decoder.close() == 0
 
 
-def starting_with(first: int, noise: Callable) -> np.ndarray:
-    values = noise(8)
-    values[0, 0] = first
-    return values
-
-
-def test_a_dying_decoder_leaves_no_core_file(
-    harmful: str, noise: Callable, encoded_of: Callable
-) -> None:
-    """It would hold what the decoder read, which is a patient's."""
-    decoder = IsolatedDecoder(harmful)
+def test_values_stay_when_the_next_image_is_decoded(noise: Callable, encoded_of: Callable) -> None:
+    images = [noise(12, (30, 20), seed=k) for k in range(3)]
+    decoder = IsolatedDecoder()
     try:
-        with pytest.raises(RejectError, match=r"\(0, 0\)"):
-            decoder.decode(encoded_of(starting_with(3, noise), "raw", 8))
+        decoded = [decoder.decode(encoded_of(image, "raw", 12), RECIPE) for image in images]
     finally:
         decoder.close()
+    for image, pixels in zip(images, decoded, strict=True):
+        assert np.array_equal(pixels.values, image)
+        assert pixels.values.flags.writeable
+
+
+def test_the_recipe_goes_over(noise: Callable, encoded_of: Callable) -> None:
+    decoder = IsolatedDecoder()
+    try:
+        encoded = encoded_of(noise(12, (40, 50)), "j2k", 12)
+        pixels = decoder.decode(encoded, Recipe("small", DecodeSettings(reduce=2)))
+    finally:
+        decoder.close()
+    assert (pixels.reduce, pixels.values.shape) == (2, (10, 13))
+
+
+def test_a_child_leaves_no_core_file_and_has_no_cuda(
+    harmful: IsolatedDecoder, starting_with: Callable
+) -> None:
+    told = facts(harmful, starting_with)
+    assert told["core"] == [0, 0]  # it would hold what the decoder read, which is a patient's
+    assert (told["modules"], told["cuda"]) == ([], False)
+    assert not told["writeable"]
 
 
 def test_a_dying_and_a_hanging_decoder_cost_their_sample_only(
-    harmful: str, noise: Callable, encoded_of: Callable
+    harmful: IsolatedDecoder, starting_with: Callable
 ) -> None:
-    decoder = IsolatedDecoder(harmful, timeout_s=15)
-    try:
-        good = starting_with(9, noise)
-        assert np.array_equal(decoder.decode(encoded_of(good, "raw", 8)).values, good)
-        with pytest.raises(RejectError) as caught:
-            decoder.decode(encoded_of(starting_with(1, noise), "raw", 8))
-        assert caught.value.reason is Reason.DECODER_CRASH
-        assert "status -6" in caught.value.detail
-        assert np.array_equal(decoder.decode(encoded_of(good, "raw", 8)).values, good)
-        decoder.timeout_s = 0.2
-        with pytest.raises(RejectError) as caught:
-            decoder.decode(encoded_of(starting_with(2, noise), "raw", 8))
-        assert caught.value.reason is Reason.TIMEOUT
-    finally:
-        decoder.close()
+    good = starting_with(GOOD)
+    wanted = good.data.reshape(37, 29)
+    assert np.array_equal(harmful.decode(good, RECIPE).values, wanted)
+    died = reject(harmful, starting_with(ABORTS))
+    assert died.reason is Reason.DECODER_CRASH
+    assert "status -6" in died.detail
+    assert np.array_equal(harmful.decode(good, RECIPE).values, wanted)
+    harmful.timeout_s = 0.2
+    assert reject(harmful, starting_with(HANGS)).reason is Reason.TIMEOUT
+    harmful.timeout_s = 30
+    assert np.array_equal(harmful.decode(good, RECIPE).values, wanted)
+
+
+def test_a_codestream_whose_child_is_killed_twice_is_given_up(
+    harmful: IsolatedDecoder, starting_with: Callable
+) -> None:
+    died = reject(harmful, starting_with(KILLED))
+    assert died.reason is Reason.DECODER_CRASH
+    assert "status -9" in died.detail
+    harmful.decode(starting_with(GOOD), RECIPE)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_child_that_ended_between_two_samples_costs_none(
+    number: int, harmful: IsolatedDecoder, starting_with: Callable
+) -> None:
+    pid = facts(harmful, starting_with)["pid"]
+    os.kill(pid, number)
+    wait_until(lambda: not is_running(pid))
+    harmful.decode(starting_with(GOOD), RECIPE)
+
+
+def test_ctrl_c_and_a_polite_end_are_for_the_parent(
+    harmful: IsolatedDecoder, starting_with: Callable
+) -> None:
+    pid = facts(harmful, starting_with)["pid"]
+    assert os.getpgid(pid) != os.getpgid(0)
+    os.kill(pid, signal.SIGINT)
+    os.kill(pid, signal.SIGTERM)
+    harmful.decode(starting_with(GOOD), RECIPE)
+    assert facts(harmful, starting_with)["pid"] == pid
 
 
 def test_a_refusal_comes_back_with_its_reason(noise: Callable, encoded_of: Callable) -> None:
     encoded = encoded_of(noise(12), "raw", 12)
-    short = type(encoded)(encoded.data[:10], encoded.record)
     decoder = IsolatedDecoder()
     try:
-        with pytest.raises(RejectError) as caught:
-            decoder.decode(short)
-        assert caught.value.reason is Reason.TRUNCATED
+        short = Encoded(encoded.data[:10], encoded.record)
+        assert reject(decoder, short).reason is Reason.TRUNCATED
     finally:
         decoder.close()
+
+
+def test_any_exception_costs_its_sample_and_names_its_class_only(
+    harmful: IsolatedDecoder, starting_with: Callable
+) -> None:
+    error = reject(harmful, starting_with(RAISES))
+    assert (error.reason, error.detail) == (Reason.UNEXPECTED, "ZeroDivisionError")
+
+
+PARENT = """
+import pickle, sys, threading, time
+from dali_pipelines.isolation import IsolatedDecoder
+from dali_pipelines.recipe import Recipe
+with open(sys.argv[1], "rb") as file: telling, hanging = pickle.load(file)
+kept = []
+for busy in (False, True):
+    decoder = IsolatedDecoder("harmful_decoder:harmful")
+    def decode(encoded):
+        try: decoder.decode(encoded, Recipe("any"))
+        except Exception as error: print(error.detail, flush=True)
+    decode(telling)
+    if busy: threading.Thread(target=decode, args=(hanging,)).start()
+    kept.append(decoder)
+time.sleep(1)
+print("ready", flush=True)
+"""
+
+
+def test_children_end_with_a_parent_that_is_killed(
+    harmful: IsolatedDecoder, starting_with: Callable, tmp_path: Path
+) -> None:
+    """One is idle, one is held fast in C code."""
+    import pickle
+
+    (tmp_path / "parent.py").write_text(PARENT)
+    (tmp_path / "encoded").write_bytes(pickle.dumps([starting_with(TELLS), starting_with(HANGS)]))
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / "parent.py"), str(tmp_path / "encoded")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with parent:
+        told = [json.loads(parent.stdout.readline()) for _ in range(2)]
+        assert parent.stdout.readline() == "ready\n"
+        assert all(is_running(child["pid"]) for child in told)
+        parent.kill()
+    wait_until(lambda: not any(is_running(child["pid"]) for child in told))
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dali_pipelines.cpu.roi import find_breast
 from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.loader import Loader
@@ -90,13 +89,12 @@ def test_bad_files_cost_their_own_slot_and_are_named(
 def test_any_exception_in_one_file_costs_that_file_and_keeps_its_text_to_itself(
     records: list[ImageRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def prepare(self, pixels, chosen, recipe, out):
-        if chosen[0] is records[2]:
+    def display_table(grayscale, voi):
+        if grayscale is records[2].grayscale:
             raise ZeroDivisionError("Jane Doe")
-        out[:] = 1
-        return find_breast(np.zeros((4, 4), np.uint16), recipe.roi), None
+        return np.zeros(4096, np.uint16)
 
-    monkeypatch.setattr("dali_pipelines.steps.Steps.prepare", prepare)
+    monkeypatch.setattr("dali_pipelines.cpu.batches.display_table", display_table)
     with Loader(records, WHOLE) as loader:
         (batch,) = loader.run(sequential_blocks(len(records), 7))
         (reject,) = loader.rejects
@@ -127,13 +125,21 @@ def test_a_run_may_be_left_early_and_another_begun(records: list[ImageRecord]) -
 
 
 def test_a_device_without_steps_is_a_device_error(records: list[ImageRecord]) -> None:
-    with pytest.raises(DeviceError, match="use the cpu"):
+    with pytest.raises(DeviceError, match="torch finds no GPU; use --device cpu"):
         Loader(records, RECIPE, device="gpu")
+
+
+def test_the_device_that_was_taken_is_said(
+    records: list[ImageRecord], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "mammo"), Loader(records, RECIPE) as loader:
+        assert loader.device == "cpu"
+    assert caplog.messages == ["images are prepared on the cpu: torch finds no GPU"]
 
 
 @pytest.mark.parametrize("wrong", [{"readers": 0}, {"threads": -1}, {"prefetch": 0}])
 def test_settings_out_of_range_are_refused(wrong: dict) -> None:
-    with pytest.raises(ValueError, match="at least"):
+    with pytest.raises(ValueError, match="of at least 1"):
         LoaderSettings(**wrong)
 
 
@@ -142,3 +148,46 @@ def test_threads_are_shared_among_the_ranks_of_a_machine(monkeypatch: pytest.Mon
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert LoaderSettings().resolved_threads() == 2
     assert LoaderSettings(threads=5).resolved_threads() == 5
+
+
+def test_blocks_that_are_decoded_together_give_the_same_batches(records: list[ImageRecord]) -> None:
+    blocks = sequential_blocks(len(records), 2)
+    runs = []
+    for together in (0, 4, 100):
+        with Loader(records, RECIPE, LoaderSettings(batch=together)) as loader:
+            runs.append([batch.images.numpy() for batch in loader.run(blocks)])
+    assert [len(run) for run in runs] == [4, 4, 4]
+    for run in runs[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(runs[0], run, strict=True))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_images_come_in_the_type_of_the_recipe(records: list[ImageRecord], dtype: str) -> None:
+    import dataclasses
+
+    import torch
+
+    small = dataclasses.replace(WHOLE, resize=dataclasses.replace(WHOLE.resize, dtype=dtype))
+    batches = []
+    for recipe in (WHOLE, small):
+        with Loader(records, recipe) as loader:
+            batches += loader.run(sequential_blocks(len(records), 7))
+    assert batches[1].images.dtype == getattr(torch, dtype)
+    assert torch.equal(batches[1].images, batches[0].images.to(getattr(torch, dtype)))
+
+
+def test_noise_in_a_valid_stream_is_found_by_its_hash(records: list[ImageRecord]) -> None:
+    import os
+
+    raw = records[SYNTAXES.index("raw")]
+    path, ((start, _),) = Path(raw.location.path), raw.location.fragments
+    content = bytearray(path.read_bytes())
+    content[start + 10] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(raw.location.mtime_ns, raw.location.mtime_ns))
+    found = []
+    for verify in (False, True):
+        with Loader([raw], WHOLE, LoaderSettings(verify=verify)) as loader:
+            list(loader.run(sequential_blocks(1, 1)))
+            found.append([reject.reason for reject in loader.rejects])
+    assert found == [[], [Reason.CHANGED]]

@@ -1,10 +1,15 @@
 """SOF and SOS facts and the way to the true EOI, on JPEG streams built by hand (T.81 annex B)."""
 
+import re
 import struct
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dali_pipelines.codestream.jpeg import measure, read_header
+from dali_pipelines.codestream import jpeg as module
+from dali_pipelines.codestream.jpeg import measure, read_header, walk_marks
 from dali_pipelines.codestream.markers import Extent
 from dali_pipelines.verdicts import Reason, RejectError
 
@@ -177,3 +182,51 @@ def test_every_cut_is_noticed(marker: int) -> None:
 
 def test_more_fill_bytes_than_anyone_writes() -> None:
     assert header_reason(SOI + b"\xff" * 200_000) is Reason.CORRUPT
+
+
+# Stuffing, a restart, fill bytes and a restart, stuffing, the end after a fill byte, and more.
+MARKED = b"a\xff\x00b\xff\xd0cd\xff\xff\xff\xd1\xff\x00e\xff\xff\xd9\xff\xd9"
+
+
+@pytest.fixture(params=[1, 2, 3, 7, 1 << 18])
+def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(module, "_FIRST_BLOCK", request.param)
+    monkeypatch.setattr(module, "_LAST_BLOCK", request.param)
+    return int(request.param)
+
+
+def test_marks_do_not_depend_on_blocks(block: int) -> None:
+    found = list(walk_marks(b"\xff\xd9" + MARKED, 2))
+    offsets, codes, before = (np.concatenate(part).tolist() for part in zip(*found, strict=True))
+    assert offsets == [6, 12, 18]
+    assert codes == [0xD0, 0xD1, 0xD9]
+    assert before == [1, 4, 7]
+
+
+def test_extent_does_not_depend_on_blocks(block: int) -> None:
+    data = jpeg(sof(), DHT, sos(), SCAN * 5, COMMENT, DHT)
+    assert measure(data + EOI).end == len(data)
+    data = jpeg(sof(SOF55), sos(first=0), b"\xff\x7f\xff\xffab\xff\xd7\xff\x00")
+    assert measure(data + EOI).end == len(data)
+
+
+def test_scan_without_an_end(block: int) -> None:
+    for scan in (b"", b"\xff", SCAN, SCAN + b"\xff", SCAN + b"\xff\xff", MARKED[:16]):
+        assert reject_of(SOI + sof() + DHT + sos() + scan).reason is Reason.TRUNCATED
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.sampled_from([0x00, 0x41, 0x7F, 0x80, 0xD0, 0xD8, 0xFE, 0xFF]), max_size=40))
+def test_the_end_of_a_scan_is_what_a_regular_expression_finds(scan: list[int]) -> None:
+    data = bytes(scan)
+    for stuffing, pattern in (
+        (0x00, rb"\xff[\x01-\xcf\xd8-\xfe]"),
+        (0x7F, rb"\xff[\x80-\xcf\xd8-\xfe]"),
+    ):
+        wanted = re.search(pattern, data)
+        if wanted is None:
+            with pytest.raises(RejectError, match="without EOI"):
+                list(walk_marks(data, 0, stuffing))
+        else:
+            *_, last = walk_marks(data, 0, stuffing)
+            assert last.offsets[-1] == wanted.start()

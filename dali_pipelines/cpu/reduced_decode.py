@@ -1,0 +1,166 @@
+"""One JPEG 2000 or HTJ2K codestream to its stored values at a lower resolution, by Pillow.
+
+Leaving out a wavelet level halves height and width and saves three quarters of the work. Pillow
+holds the GIL while it decodes, so this is for processes that do nothing else.
+"""
+
+import io
+from typing import Final
+
+import numpy as np
+from PIL import ImageFile, features
+
+from dali_pipelines.codestream.j2k import read_header
+from dali_pipelines.codestream.levels import removable_levels
+from dali_pipelines.cpu.decode import decode, stream_shift
+from dali_pipelines.errors import DeviceError
+from dali_pipelines.geometry import content_size
+from dali_pipelines.grayscale import display_table
+from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.records import Encoded, Pixels, Roi, StreamInfo
+from dali_pipelines.steps import load_steps
+from dali_pipelines.verdicts import Reason, RejectError
+
+MOST_LEVELS: Final = 3  # the most that a recipe can ask for
+
+
+def decode_reduced(encoded: Encoded, recipe: Recipe) -> Pixels:
+    """The stored values, (h, w) uint16, without `Pixels.reduce` = n of the finest wavelet levels.
+
+    (h, w) is (H, W) / 2**n, rounded up, and the values are those of the wavelet's low-pass band,
+    rounded and cut off at the stream's precision: what OpenJPEG gives, to the bit. n is
+
+    - 0, and this is `decode`, where the recipe says so, for other codestreams, and where a mean of
+      stored values means nothing (`_offered_levels`);
+    - what the recipe says, or as many levels as the stream has if they are fewer;
+    - for "auto" a number for which the breast's box, as the CPU's own steps find it on this very
+      picture, is at least as high and as wide as its place in the output: nothing is ever enlarged
+      that need not be. 3 levels are tried first; if they are too many, next come the most for which
+      that box, scaled, suffices, and so on down to 0, which needs no box.
+
+    The reader has proved the stream complete, and Pillow refuses a cut one as `decode` does; damage
+    inside the levels left out goes unseen. Stored values mix where they meet: next to padding there
+    is a seam of values that are not padding. Errors as `decode`, and those of `display_table` for
+    "auto".
+    """
+    wanted = recipe.decode.reduce
+    offered = _offered_levels(encoded) if wanted != 0 else 0
+    if offered == 0:
+        return decode(encoded)
+    if wanted == "auto":
+        return _decode_fitting(encoded, recipe, offered)
+    return _decode_without(encoded, min(wanted, offered))
+
+
+def require_reduced_decode() -> None:
+    """Raise DeviceError where Pillow was built without OpenJPEG: it would fail every file."""
+    if not features.check_codec("jpg_2000"):
+        raise DeviceError(
+            "recipe.decode.reduce needs Pillow with JPEG 2000, and this one was built without; "
+            "install the wheel from PyPI, or set decode.reduce=0"
+        )
+
+
+def _offered_levels(encoded: Encoded) -> int:
+    """How many levels may be left out, 0 ... MOST_LEVELS.
+
+    None where the stream is not what the record says: `decode` has the words for that. None where
+    stored values are not ordered as the display is: two's complement, or bits above the value that
+    are anyone's guess.
+    """
+    record = encoded.record
+    stream = record.stream
+    if stream.kind not in {"j2k", "htj2k"} or stream.components != 1 or record.grayscale.signed:
+        return 0
+    if stream.precision > record.grayscale.bits + stream_shift(record):
+        return 0
+    data = encoded.data.data
+    if _sample_facts(read_header(data)) != _sample_facts(stream):
+        return 0
+    return min(MOST_LEVELS, removable_levels(data))
+
+
+def _sample_facts(stream: StreamInfo) -> tuple[int, int, int, int, bool]:
+    return stream.height, stream.width, stream.components, stream.precision, stream.signed
+
+
+def _decode_fitting(encoded: Encoded, recipe: Recipe, offered: int) -> Pixels:
+    """The picture of "auto" in `decode_reduced`."""
+    levels = offered
+    while levels > 0:
+        pixels = _decode_without(encoded, levels)
+        box = _find_box(pixels, encoded, recipe)
+        if _fills(box, recipe.resize):
+            return pixels
+        levels = _next_levels(box, levels, encoded.record.stream, recipe.resize)
+    return decode(encoded)
+
+
+def _next_levels(box: Roi, levels: int, stream: StreamInfo, settings: ResizeSettings) -> int:
+    """The most levels below `levels` with which the box, scaled, fills its place; 0 if none do."""
+    for fewer in range(levels - 1, 0, -1):
+        height, width = _reduced_shape(stream, fewer)
+        if _fills(box.enlarged(levels - fewer, height, width), settings):
+            return fewer
+    return 0
+
+
+def _fills(box: Roi, settings: ResizeSettings) -> bool:
+    height, width = content_size(box, settings)
+    return box.height >= height and box.width >= width
+
+
+def _find_box(pixels: Pixels, encoded: Encoded, recipe: Recipe) -> Roi:
+    steps = load_steps("cpu")
+    table = display_table(encoded.record.grayscale, recipe.voi)
+    displays = steps.window([pixels], [table], recipe.stretch)
+    (box,) = steps.roi(displays, recipe.roi)
+    return box
+
+
+def _decode_without(encoded: Encoded, levels: int) -> Pixels:
+    """The values without that many levels, which the stream must offer."""
+    stream = encoded.record.stream
+    picture = _Codestream(encoded, levels)
+    try:
+        picture.load()
+    except OSError as error:  # its text may hold anything: only the class
+        raise RejectError(
+            Reason.CORRUPT,
+            f"the {stream.kind} decoder refused the codestream ({type(error).__name__})",
+        ) from error
+    except MemoryError as error:
+        raise RejectError(
+            Reason.OUT_OF_MEMORY, f"no memory left to decode {picture.size} px; use fewer threads"
+        ) from error
+    spread = np.asarray(picture)
+    values = (spread >> (8 * spread.itemsize - stream.precision)).astype(np.uint16, copy=False)
+    return Pixels(values, stream_shift(encoded.record), levels)
+
+
+def _reduced_shape(stream: StreamInfo, levels: int) -> tuple[int, int]:
+    return -(-stream.height >> levels), -(-stream.width >> levels)
+
+
+class _Codestream(ImageFile.ImageFile):
+    """A bare codestream for Pillow's decoder, which spreads p bits over 8 or 16.
+
+    Pillow's own reader rounds a reduced size to the nearest where T.800 B.5 rounds it up, and then
+    refuses what does not fit (37 px without 2 levels are 10, not 9); so the size is said here.
+    """
+
+    format = "JPEG2000"
+
+    def __init__(self, encoded: Encoded, levels: int) -> None:
+        self._stream = encoded.record.stream
+        self._levels = levels
+        self._length = len(encoded.data)
+        super().__init__(io.BytesIO(encoded.data.data))
+
+    def _open(self) -> None:
+        height, width = _reduced_shape(self._stream, self._levels)
+        self._mode = "I;16" if self._stream.precision > 8 else "L"
+        self._size = (width, height)
+        all_layers, no_descriptor = 0, -1
+        arguments = ("j2k", self._levels, all_layers, no_descriptor, self._length)
+        self.tile = [ImageFile._Tile("jpeg2k", (0, 0, width, height), 0, arguments)]

@@ -1,0 +1,31 @@
+"""Boxes found by the kernels, after a look that the CPU finds the same."""
+
+import numpy as np
+import torch
+
+from dali_pipelines.cpu.roi import roi as cpu_roi
+from dali_pipelines.gpu.roi import roi
+from dali_pipelines.recipe import RoiSettings
+from dali_pipelines.records import Roi
+
+EXACT = RoiSettings(margin=0, min_area=0, mirror="none")
+
+
+def boxes(images: list[np.ndarray], settings: RoiSettings = EXACT) -> list[Roi]:
+    """The boxes of the kernels on the device in place."""
+    found = list(roi([torch.from_numpy(image) for image in images], settings))
+    wanted = cpu_roi(images, settings)
+    assert found == wanted, f"{found} is not {wanted}"
+    return found
+
+
+def box(image: np.ndarray, settings: RoiSettings = EXACT) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of one image in which a breast is found."""
+    (found,) = boxes([image], settings)
+    assert found.found
+    return found.top, found.bottom, found.left, found.right
+
+
+def drawn(*rows: str) -> np.ndarray:
+    """An image of white where a row has a #, black elsewhere."""
+    return np.where(np.array([list(row) for row in rows]) == "#", 65535, 0).astype(np.uint16)

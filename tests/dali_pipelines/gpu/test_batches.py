@@ -1,0 +1,200 @@
+"""The loader on a GPU that is emulated: the CPU's images, bit for bit, whatever that GPU does."""
+
+import dataclasses
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+
+from dali_pipelines.cpu.decode import decode
+from dali_pipelines.loader import Loader
+from dali_pipelines.loader_settings import LoaderSettings
+from dali_pipelines.manifest import read_manifest, to_records
+from dali_pipelines.plan import EMPTY, sequential_blocks, shuffled_blocks
+from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings, StretchSettings
+from dali_pipelines.verdicts import Reason, guarded
+from tests.dali_pipelines.gpu.emulated_dali import EmulatedDali
+
+pytestmark = pytest.mark.usefixtures("host_device")
+
+RECIPE = Recipe("test", resize=ResizeSettings(size=(24, 16)))
+
+
+@pytest.fixture
+def records(phantom_manifest):
+    """Twelve phantoms in mixed syntaxes."""
+    return to_records(read_manifest(phantom_manifest))[:12]
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """gpu(records, recipe=..., fault=..., **settings) -> a loader whose GPU is emulated."""
+    loaders = []
+
+    def decode_here(decoder, item):  # a child takes a second to start
+        decoder.counts[f"imagecodecs {item.record.stream.kind}"] += 1
+        return guarded(partial(decode, item))
+
+    def make(records, recipe=RECIPE, fault=None, sound=True, **settings):
+        if recipe.decode.reduce == 0:
+            monkeypatch.setattr("dali_pipelines.decoder.Decoder.decode_alone", decode_here)
+        monkeypatch.setattr("dali_pipelines.steps._missing_for_gpu", lambda: "")
+        monkeypatch.setattr("dali_pipelines.gpu.decoder.can_decode_lossless", lambda: sound)
+        monkeypatch.setattr("dali_pipelines.gpu.decoder._new_dali", lambda _: EmulatedDali(fault))
+        loader = Loader(records, recipe, LoaderSettings(threads=2, **settings), "gpu")
+        loaders.append(loader)
+        return loader
+
+    yield make
+    for loader in loaders:
+        loader.close()
+
+
+def collect(loader, blocks):
+    """(images, valid, indices, image_ids, rois) of every batch, kept."""
+    return [
+        (
+            b.images.float().clone().numpy(),
+            b.valid.tolist(),
+            b.indices.tolist(),
+            b.image_ids,
+            b.rois,
+        )
+        for b in loader.run(blocks)
+    ]
+
+
+def assert_same(found, wanted):
+    assert len(found) == len(wanted)
+    for (images, *rest), (wanted_images, *wanted_rest) in zip(found, wanted, strict=True):
+        assert np.array_equal(images, wanted_images)
+        assert rest == wanted_rest
+
+
+def on_cpu(records, blocks, recipe=RECIPE):
+    with Loader(records, recipe, device="cpu") as loader:
+        return collect(loader, blocks)
+
+
+@pytest.mark.parametrize("together", [0, 8, 100])
+def test_batches_are_those_of_the_cpu(records, gpu, together):
+    blocks = sequential_blocks(len(records), 5)
+    loader = gpu(records, batch=together)
+    assert_same(collect(loader, blocks), on_cpu(records, blocks))
+    assert not loader.rejects
+    assert sum(loader.counts[name] for name in loader.counts if name.startswith("dali gpu")) > 3
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe("stretched", stretch=StretchSettings("percentiles", 1, 99), resize=RECIPE.resize),
+        Recipe("reduced", decode=DecodeSettings(1), resize=RECIPE.resize),
+        Recipe("color", resize=ResizeSettings(size=(16, 24), channels=3, dtype="bfloat16")),
+    ],
+    ids=lambda recipe: recipe.name,
+)
+def test_recipes_give_the_images_of_the_cpu(records, gpu, recipe):
+    blocks = sequential_blocks(len(records), 4)
+    assert_same(collect(gpu(records, recipe), blocks), on_cpu(records, blocks, recipe))
+
+
+def test_bad_files_cost_their_own_slot_wherever_it_lies(records, gpu):
+    gone = [
+        dataclasses.replace(r, location=dataclasses.replace(r.location, path="/gone"))
+        if k in {0, 5, 11}
+        else r
+        for k, r in enumerate(records)
+    ]
+    blocks = np.array([[0, 1, 2, 3], [4, 5, EMPTY, 6], [11, 7, 8, 11]])
+    loader = gpu(gone)
+    assert_same(collect(loader, blocks), on_cpu(gone, blocks))
+    assert {reject.image_id for reject in loader.rejects} == {
+        records[k].image_id for k in (0, 5, 11)
+    }
+    assert {(reject.stage, reject.reason) for reject in loader.rejects} == {("read", Reason.IO)}
+
+
+def test_a_gpu_that_lies_is_found_out_and_the_images_are_right_all_the_same(records, gpu):
+    seen = []
+
+    def fault(info, values):  # right for the canary's frames of every class, then black
+        seen.append(info.kind)
+        return values if seen.count(info.kind) <= 6 else np.zeros_like(values)
+
+    lossless = [r for r in records if r.stream.kind == "jpeg_lossless" and r.stream.predictor == 1]
+    many = (lossless * 20)[:20]
+    blocks = sequential_blocks(len(many), 4)
+    loader = gpu(many, fault=fault)
+    assert_same(collect(loader, blocks), on_cpu(many, blocks))
+    assert not loader.rejects
+    assert any(name.startswith("moved to the cpu: ") for name in loader.counts)
+
+
+def test_an_old_nvjpeg_decodes_no_lossless_jpeg(records, gpu):
+    blocks = sequential_blocks(len(records), 4)
+    loader = gpu(records, fault=None, sound=False)
+    assert_same(collect(loader, blocks), on_cpu(records, blocks))
+    assert "dali gpu jpeg_lossless" not in loader.counts
+
+
+def test_a_record_whose_gray_scale_gives_no_table_is_rejected(records, gpu, monkeypatch):
+    from dali_pipelines.grayscale import display_table
+    from dali_pipelines.verdicts import RejectError
+
+    def table(grayscale, voi):
+        if grayscale is records[1].grayscale:
+            raise RejectError(Reason.VOI, "none")
+        return display_table(grayscale, voi)
+
+    monkeypatch.setattr("dali_pipelines.gpu.batches.display_table", table)
+    loader = gpu(records[:3])
+    ((images, valid, *_),) = collect(loader, sequential_blocks(3, 3))
+    assert valid == [True, False, True]
+    assert not images[1].any()
+    assert [(reject.stage, reject.reason) for reject in loader.rejects] == [("prepare", Reason.VOI)]
+
+
+def test_a_batch_holds_until_the_next_is_asked_for_and_its_memory_is_used_again(records, gpu):
+    blocks = sequential_blocks(len(records), 1)
+    wanted = on_cpu(records, blocks)
+    addresses = []
+    for batch, (images, *_) in zip(gpu(records, prefetch=1).run(blocks), wanted, strict=True):
+        threading.Event().wait(0.05)  # the producer goes on as far as it may
+        assert np.array_equal(batch.images.numpy(), images)
+        addresses.append(batch.images.data_ptr())
+    assert len(set(addresses)) < len(addresses)
+
+
+def test_a_run_may_be_left_early_and_the_next_begins_afresh(records, gpu):
+    loader = gpu(records)
+    before = threading.active_count()
+    for number in range(3):
+        run = loader.run(shuffled_blocks(None, len(records), 2, seed=number, epoch=0))
+        next(run)
+        run.close()
+    blocks = sequential_blocks(len(records), 3)
+    assert_same(collect(loader, blocks), on_cpu(records, blocks))
+    assert not [t.name for t in threading.enumerate() if t.name == "mammo-produce"]
+    loader.close()
+    assert threading.active_count() <= before
+
+
+def test_an_error_in_the_caller_leaves_nothing_behind(records, gpu):
+    loader = gpu(records)
+    with pytest.raises(ZeroDivisionError):
+        for _ in loader.run(sequential_blocks(len(records), 2)):
+            raise ZeroDivisionError
+    blocks = sequential_blocks(len(records), 2)
+    assert_same(collect(loader, blocks), on_cpu(records, blocks))
+
+
+def test_a_bug_on_the_way_is_raised_where_the_batches_are_asked_for(records, gpu, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("broken kernel")
+
+    loader = gpu(records)
+    monkeypatch.setattr(loader._batches._maker, "launch", broken)
+    with pytest.raises(RuntimeError, match="broken kernel"):
+        list(loader.run(sequential_blocks(len(records), 2)))

@@ -1,0 +1,226 @@
+"""The gather and the stretch of the GPU against those of the CPU, to the bit."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dali_pipelines.cpu.window import window as cpu_window
+from dali_pipelines.gpu.window import window as gpu_window
+from dali_pipelines.grayscale import Voi, display_table
+from dali_pipelines.recipe import StretchSettings
+from dali_pipelines.records import Grayscale, Lut, Pixels, Window
+
+AS_IT_IS, MIN_MAX = StretchSettings(), StretchSettings("percentiles")
+STRETCHES = [
+    AS_IT_IS,
+    MIN_MAX,
+    *(
+        StretchSettings("percentiles", *ends)
+        for ends in [(1, 99), (0.5, 50), (0, 0.001), (99, 100)]
+    ),
+]
+
+pytestmark = pytest.mark.usefixtures("host_device")
+
+
+def random_values(bits, shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 1 << bits, shape).astype(np.uint16)
+
+
+def random_table(bits, seed=0):
+    return random_values(16, 1 << bits, seed)
+
+
+def spread(stored, bits):
+    """As the GPU decoder gives them: over all 16 bits."""
+    return np.rint(stored.astype(float) * 65535 / ((1 << bits) - 1)).astype(np.uint16)
+
+
+def check(pixels, tables, stretch):
+    """The display values, the same from both devices."""
+    wanted = cpu_window(pixels, tables, stretch)
+    moved = [
+        Pixels(torch.from_numpy(np.ascontiguousarray(image.values)), image.shift)
+        for image in pixels
+    ]
+    for displays in (gpu_window(moved, tables, stretch), gpu_window(pixels, tables, stretch)):
+        assert len(displays) == len(wanted)
+        for display, expected in zip(displays, wanted, strict=True):
+            assert display.dtype == torch.uint16
+            assert display.is_contiguous()
+            np.testing.assert_array_equal(display.numpy(), expected)
+    return wanted
+
+
+@pytest.mark.parametrize("stretch", STRETCHES, ids=str)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (1, 8), (8, 1), (3, 3), (37, 29), (130, 127)])
+def test_sizes(shape, stretch):
+    check([Pixels(random_values(12, shape))], [random_table(12)], stretch)
+
+
+@pytest.mark.parametrize("stretch", STRETCHES[:3], ids=str)
+@pytest.mark.parametrize("bits", range(8, 17))
+def test_precisions_of_both_decoders(bits, stretch):
+    stored, table = random_values(bits, (21, 13)), random_table(bits)
+    from_cpu = check([Pixels(stored)], [table], stretch)
+    from_gpu = check([Pixels(spread(stored, bits), 16 - bits)], [table], stretch)
+    np.testing.assert_array_equal(from_cpu, from_gpu)
+
+
+@pytest.mark.parametrize("stretch", STRETCHES, ids=str)
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros((5, 9)),
+        np.full((5, 9), 65535),
+        np.full((9, 5), 300),
+        [[0, 65535]],
+        [[65535] * 9 + [0]],
+    ],
+    ids=["black", "white", "constant", "both ends", "one black"],
+)
+def test_extremes(values, stretch):
+    check([Pixels(np.array(values, np.uint16))], [np.arange(65536, dtype=np.uint16)], stretch)
+
+
+VOI_LUT = Lut(first=100, bits=10, data=np.arange(900, dtype="<u2").tobytes())
+GRAYSCALES = {
+    "LINEAR": Grayscale(12, 12, windows=(Window(2000, 1500),)),
+    "LINEAR_EXACT": Grayscale(12, 12, windows=(Window(2000, 1500),), function="LINEAR_EXACT"),
+    "SIGMOID": Grayscale(12, 12, windows=(Window(2000, 1500),), function="SIGMOID"),
+    "VOI LUT": Grayscale(12, 12, voi_luts=(VOI_LUT,)),
+    "MONOCHROME1": Grayscale(12, 12, windows=(Window(2000, 1500),), invert=True),
+    "padding": Grayscale(12, 12, windows=(Window(2000, 1500),), invert=True, padding=(0, 90)),
+    "signed": Grayscale(12, 12, signed=True, windows=(Window(0, 3000),), slope=2, intercept=-9),
+    "threshold": Grayscale(12, 12, windows=(Window(2000, 1),)),
+    "more bits than stored": Grayscale(16, 12, windows=(Window(2000, 1500),)),
+}
+
+
+@pytest.mark.parametrize("stretch", STRETCHES[:3], ids=str)
+@pytest.mark.parametrize("name", GRAYSCALES)
+def test_tables_of_headers(name, stretch):
+    grayscale = GRAYSCALES[name]
+    table = display_table(grayscale, Voi())
+    cells = random_values(16, (40, 33))  # with undefined bits above the pattern
+    cells[:20] &= 0x0FFF
+    check([Pixels(cells)], [table], stretch)
+    check([Pixels(cells, 16 - grayscale.bits)], [table], stretch)
+
+
+@pytest.mark.parametrize("stretch", STRETCHES[:3], ids=str)
+def test_a_ragged_batch_of_many_tables(stretch):
+    shapes = [(1, 1), (70, 61), (3, 500), (16, 8), (200, 90)]
+    bits = [8, 12, 16, 10, 14]
+    pixels = [
+        Pixels(spread(random_values(b, shape, seed=b), b), 16 - b) if b % 4 else
+        Pixels(random_values(b, shape, seed=b))
+        for b, shape in zip(bits, shapes, strict=True)
+    ]  # fmt: skip
+    check(pixels, [random_table(b, seed=b) for b in bits], stretch)
+
+
+def test_more_than_one_block_of_threads_has_its_part():
+    shape = (257, 513)  # nine blocks, the last of them nearly idle
+    for stretch in STRETCHES[:3]:
+        check([Pixels(random_values(12, shape))], [random_table(12)], stretch)
+
+
+@pytest.mark.parametrize("stretch", STRETCHES[:3], ids=str)
+@pytest.mark.parametrize("offset", range(9))
+def test_any_address_of_a_px_will_do(offset, stretch):
+    values, table = random_values(12, 20 * 11 + offset), random_table(12)
+    view = torch.from_numpy(values)[offset:].view(20, 11)
+    (display,) = gpu_window([Pixels(view)], [table], stretch)
+    (wanted,) = cpu_window([Pixels(values[offset:].reshape(20, 11))], [table], stretch)
+    np.testing.assert_array_equal(display.numpy(), wanted)
+
+
+@pytest.mark.parametrize("stretch", STRETCHES[:3], ids=str)
+def test_views_with_gaps_and_read_only_arrays(stretch):
+    values, table = random_values(16, (40, 30)), random_table(16)
+    view = values[::2, ::-3].T
+    view.setflags(write=False)
+    check([Pixels(view)], [table], stretch)
+    gaps = torch.from_numpy(values)[1::2, 3:20]
+    (display,) = gpu_window([Pixels(gaps)], [table], stretch)
+    (wanted,) = cpu_window([Pixels(values[1::2, 3:20])], [table], stretch)
+    np.testing.assert_array_equal(display.numpy(), wanted)
+
+
+def test_inputs_stay_as_they_are():
+    values, table = torch.from_numpy(random_values(12, (9, 9))), random_table(12)
+    before = values.clone(), table.copy()
+    table.setflags(write=False)
+    (display,) = gpu_window([Pixels(values)], [table], MIN_MAX)
+    assert display.data_ptr() != values.data_ptr()
+    assert torch.equal(values, before[0])
+    np.testing.assert_array_equal(table, before[1])
+
+
+def test_hand_worked_stretch():
+    table = np.array([10, 20, 30, 50], np.uint16)
+    values = torch.tensor([[0, 1], [2, 3]], dtype=torch.int32).to(torch.uint16)
+    (display,) = gpu_window([Pixels(values)], [table], MIN_MAX)
+    # 65535 / 4 = 16383.75, 65535 / 2 = 32767.5
+    assert display.tolist() == [[0, 16384], [32768, 65535]]
+    (display,) = gpu_window([Pixels(values)], [table], StretchSettings("percentiles", 30, 75))
+    assert display.tolist() == [[0, 0], [65535, 65535]]  # ranks 2 and 3: 20 and 30
+
+
+def test_a_batch_is_as_many_launches_as_an_image(host_device):
+    values, table = random_values(8, (5, 5)), random_table(8)
+    wanted = {0: ["window"], 1: ["extremes", "stretch", "window"]}
+    wanted[2] = ["histogram", "find_ranks", "stretch", "window"]
+    for count in (1, 6):
+        for kind, kernels in wanted.items():
+            host_device.launched.clear()
+            gpu_window([Pixels(values)] * count, [table] * count, STRETCHES[kind])
+            assert host_device.launched == [("window", kernel) for kernel in kernels]
+
+
+def test_no_images_are_no_launch(host_device):
+    assert gpu_window([], [], MIN_MAX) == []
+    assert host_device.launched == []
+
+
+def test_table_of_odd_length_is_a_mistake_of_ours():
+    with pytest.raises(AssertionError, match="one entry for each bit pattern"):
+        gpu_window([Pixels(np.zeros((2, 2), np.uint16))], [np.zeros(1000, np.uint16)], AS_IT_IS)
+
+
+def test_each_image_needs_a_table():
+    with pytest.raises(ValueError, match="zip"):
+        gpu_window([Pixels(np.zeros((2, 2), np.uint16))] * 2, [random_table(8)], AS_IT_IS)
+
+
+@st.composite
+def images(draw):
+    bits = draw(st.integers(1, 16))
+    height, width = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    some = draw(st.lists(st.integers(0, 65535), min_size=1, max_size=4))  # ties are common
+    seed = draw(st.integers(0, 99))
+    values = np.random.default_rng(seed).choice(np.array(some, np.uint16), (height, width))
+    top = draw(st.sampled_from([3, 255, 65535]))
+    table = np.random.default_rng(seed + 1).integers(0, top + 1, 1 << bits).astype(np.uint16)
+    return Pixels(values, draw(st.integers(0, 16 - bits))), table
+
+
+@st.composite
+def stretches(draw):
+    low = draw(st.floats(0, 99))
+    return StretchSettings("percentiles", low, draw(st.floats(low, 100, exclude_min=True)))
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # it holds nothing of an example
+)
+@given(
+    st.lists(images(), min_size=1, max_size=3), st.one_of(st.sampled_from(STRETCHES), stretches())
+)
+def test_any_batch(batch, stretch):
+    check([pixels for pixels, _ in batch], [table for _, table in batch], stretch)
