@@ -76,8 +76,10 @@ class Loader:
         return dict(self._batches.counts)
 
     def run(self, blocks: Blocks) -> Iterator[Batch]:
-        """One batch for each row of `blocks` (B, N), in order; may be left early."""
-        return self._batches.lend(run_ahead(self._build(blocks), self._settings.prefetch))
+        """One batch for each row of `blocks` (B, N), in order; may be left early. One at a time."""
+        ahead = run_ahead(self._build(blocks), self._settings.prefetch)
+        batches: Iterator[Batch] = self._batches.lend(ahead)
+        return batches
 
     def _build(self, blocks: Blocks) -> Generator[Batch, None, None]:
         with closing(self._read_ahead.groups(blocks)) as groups:

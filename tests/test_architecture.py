@@ -15,8 +15,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("dali_pipelines", "trainer", "benchmarks", "cli")  # each may import those before it
 MAX_LINES = 300
 OWNERS = {  # library -> the only places that may import it
-    "cupy": ("dali_pipelines/gpu/", "dali_pipelines/loader.py"),
-    "cupyx": ("dali_pipelines/gpu/", "dali_pipelines/loader.py"),
+    "cupy": ("dali_pipelines/gpu/",),
+    "cupyx": ("dali_pipelines/gpu/",),
     "nvidia": ("dali_pipelines/graph.py",),
 }
 HEAVY = {

@@ -59,7 +59,9 @@ class Batches:
         self._recipe = recipe
         self._prefetch = settings.prefetch
         self._device = current_device().torch_device
-        self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+        self._stream: torch.cuda.Stream | None = None
+        if self._device.type == "cuda":
+            self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         self._ring = Ring(recipe, self._device)
         self._workers = ThreadPoolExecutor(settings.resolved_threads(), "mammo-work")
         cpu = Decoder(settings, recipe, self._workers)
