@@ -5,6 +5,7 @@ One bad file costs one slot of one batch: the slot is marked in `Batch.valid`, t
 row of `rejects`, all else goes on.
 """
 
+import logging
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from types import TracebackType
@@ -19,6 +20,8 @@ from dali_pipelines.records import Batch, ImageRecord
 from dali_pipelines.rejections import Rejections
 from dali_pipelines.steps import Device, choose_device, load_batches
 from dali_pipelines.verdicts import Reject
+
+log = logging.getLogger("mammo.loader")
 
 
 class Loader:
@@ -56,7 +59,10 @@ class Loader:
         self.close()
 
     def close(self) -> None:
-        """End the threads and the decoders."""
+        """End the threads and the decoders, and say what was decoded where."""
+        if self.counts:
+            by_decoder = (f"{count:,} {name}" for name, count in sorted(self.counts.items()))
+            log.info("decoded: %s", ", ".join(by_decoder))
         self._read_ahead.close()
         self._batches.close()
 

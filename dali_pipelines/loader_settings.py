@@ -1,10 +1,9 @@
 """How much of the loader runs at once: nothing here changes a pixel."""
 
-import os
 from dataclasses import dataclass
 from typing import Literal
 
-from dali_pipelines.cores import core_count
+from dali_pipelines.cores import core_count, rank_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +34,4 @@ class LoaderSettings:
         """`threads`, or the cores this process may use divided by the ranks on this machine."""
         if self.threads:
             return self.threads
-        ranks = os.environ.get("LOCAL_WORLD_SIZE", "")
-        return max(1, core_count() // max(1, int(ranks) if ranks.isdecimal() else 1))
+        return max(1, core_count() // rank_count())

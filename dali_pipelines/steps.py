@@ -49,7 +49,7 @@ class ResizeStep(Protocol):
     def __call__(
         self, displays: Sequence[Any], rois: Sequence[Roi], settings: ResizeSettings, out: Any
     ) -> None:
-        """Fill `out` (N, C, H, W) float32."""
+        """Fill `out` (N, C, H, W) of the recipe's dtype; the CPU's is float32."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import distributed, nn
 
-from dali_pipelines.cores import core_count
+from dali_pipelines.cores import core_count, rank_count
 from dali_pipelines.errors import ConfigError, DeviceError
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -78,7 +78,7 @@ def join_world(device: Device = "auto") -> Iterator[World]:
     Raises ConfigError if torchrun's variables are incomplete, DeviceError if there is no GPU.
     """
     rank, size, local_rank = _read_ranks()
-    local_size = int(os.environ.get("LOCAL_WORLD_SIZE", size))
+    local_size = rank_count(default=size)
     place = find_device(device, local_rank)
     world = World(rank, size, local_size, place)
     if size == 1:
