@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo
 SLICE ?=
+DATA ?=
 
 # The first Python that is new enough and can make a virtual environment; override with PYTHON=...
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -18,6 +19,7 @@ DEV_EXTRAS := $(if $(DRIVER),[dev$(,)gpu],[dev])
 # Stamps: installed once, and again when the list of packages changes.
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+BENCH := $(VENV)/.installed-bench
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -43,9 +45,14 @@ types: $(DEV)  ## mypy, strict
 evidence: $(DEV)  ## the slow tests (SLICE=ci: a seeded slice of at most ten minutes)
 	MAMMO_EVIDENCE=$(or $(SLICE),full) $(BIN)/python -m pytest -q -m slow
 
-bench: $(RUN)  ## measure start-up and loader, write benchmarks/results
+bench: $(BENCH)  ## measure start-up, each part, and us against other tools; write benchmarks/results
 	$(BIN)/python -m benchmarks.startup
-	$(BIN)/python -m benchmarks.loader
+	$(BIN)/mammo benchmark all --json > benchmarks/results/benchmark.json
+	$(BIN)/python -m benchmarks.peers $(DATA)
+
+$(BENCH): $(RUN)
+	$(BIN)/pip install -qq --editable '.[bench]'
+	@touch $@
 
 clean:  ## remove what the targets above made, but .venv
 	rm -rf build dist demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .coverage

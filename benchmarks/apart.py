@@ -23,7 +23,7 @@ from benchmarks.timing import Measurement, Sample
 from dali_pipelines.errors import DeviceError, MammoError
 
 SAMPLE_S: Final = 0.02  # between two looks at the memory; the least job here takes ten times that
-PATIENCE_S: Final = 20.0  # for a contender to put its workers away
+PATIENCE_S: Final = 20.0  # for a contender to end its pass and put its workers away
 
 
 class ContenderError(RuntimeError):
@@ -42,7 +42,8 @@ class Apart:
         self.peak_mib: float | None = None
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, contender))
+        method = multiprocessing.get_start_method()
+        self._process = context.Process(target=_serve, args=(theirs, contender, method))
         self._process.start()
         theirs.close()
 
@@ -50,7 +51,7 @@ class Apart:
         try:
             self._receive()
             self.baseline_mib = memory_mib(self._pid)
-            self._pipe.send(True)
+            self._pipe.send(None)
             self._receive(watched=True)
         except BaseException:
             self._end()
@@ -63,16 +64,12 @@ class Apart:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            with suppress(OSError):  # it has ended by itself
-                self._pipe.send(False)
-            self._process.join(PATIENCE_S)
         self._end()
 
     def run(self, *, watched: bool = False) -> Sample:
         """One pass; `watched` also looks at the memory all the while, which takes some time."""
         before = cpu_seconds(self._pid)
-        self._pipe.send(True)
+        self._pipe.send(None)
         wall_s = float(self._receive(watched=watched))
         after = cpu_seconds(self._pid)
         return Sample(wall_s, None if before is None or after is None else after - before)
@@ -104,12 +101,13 @@ class Apart:
             self.peak_mib = max(now_mib, self.peak_mib or 0.0)
 
     def _end(self) -> None:
-        """Leave no process behind, not even workers of a contender that was cut off."""
+        """Let it put its workers and files away; leave no process behind if it does not."""
+        self._pipe.close()
+        self._process.join(PATIENCE_S)
         if self._process.is_alive():
             for pid in reversed(descendants(self._pid)):
                 _kill(pid)
         self._process.join()
-        self._pipe.close()
 
 
 def measure(
@@ -171,8 +169,12 @@ class _Entry:
         self._apart.run(watched=True)
 
 
-def _serve(pipe: Connection, contender: Contender) -> None:
-    """What the process does: import, get ready, then one pass whenever asked to."""
+def _serve(pipe: Connection, contender: Contender, method: str) -> None:
+    """What the process does: import, get ready, then one pass whenever asked to.
+
+    `method` is how workers start on this system; it would be "spawn" here, as for this process.
+    """
+    multiprocessing.set_start_method(method, force=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends us
     try:
         for library in contender.libraries:
@@ -181,11 +183,12 @@ def _serve(pipe: Connection, contender: Contender) -> None:
         pipe.recv()
         with contender.open_pass(contender.job) as work:
             pipe.send(None)
-            while pipe.recv():
+            while True:
+                pipe.recv()
                 start = time.perf_counter()
                 work()
                 pipe.send(time.perf_counter() - start)
-    except EOFError:
+    except (EOFError, BrokenPipeError):  # the parent wants no more passes
         return
     except MammoError as error:
         pipe.send(error)

@@ -1,16 +1,20 @@
-"""What is measured, and on what: each contender gets the same images and as many threads."""
+"""What is measured, and on what: each contender gets the same images and as many threads.
+
+torch is imported where it is needed only: the memory of a peer that does without is its own.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from dali_pipelines.plan import Blocks, sequential_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,17 @@ class Job:
         return [self.records[k : k + self.batch] for k in starts]
 
     @property
-    def torch_device(self) -> torch.device:
+    def torch_device(self) -> "torch.device":
         """Where the tensors are made."""
+        import torch  # noqa: PLC0415 - see above
+
         return torch.device("cuda" if self.device == "gpu" else "cpu")
 
     def finish(self) -> None:
         """Wait until the device has done all that was asked of it."""
-        if self.device == "gpu" and torch.cuda.is_available():
+        if self.device == "gpu":
+            import torch  # noqa: PLC0415 - see above
+
             torch.cuda.synchronize()
 
 

@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.job import Job
@@ -22,9 +21,7 @@ def open_processes(job: Job, convert: Convert) -> Iterator[Callable[[], None]]:
     """
     with (
         tempfile.TemporaryDirectory() as folder,
-        ProcessPoolExecutor(
-            job.threads, get_context("fork"), initializer=_single_threaded
-        ) as executor,
+        ProcessPoolExecutor(job.threads, initializer=_single_threaded) as executor,
     ):
         paths = [record.location.path for record in job.records]
         targets = [Path(folder) / f"{k:06d}" for k in range(len(paths))]

@@ -1,0 +1,185 @@
+"""Which loader settings suit this machine: one is changed at a time, and what helps is kept."""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from benchmarks.timing import round_off
+from dali_pipelines.errors import DatasetError
+from dali_pipelines.loader import Loader
+from dali_pipelines.loader_settings import LoaderSettings
+from dali_pipelines.plan import sequential_blocks
+from dali_pipelines.recipe import Recipe
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.steps import Device
+
+GAIN: Final = 1.03  # what a setting must bring: passes of a few seconds differ by 1 or 2 percent
+Choices = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The images a second of one setting, by name of what was read (a transfer syntax)."""
+
+    settings: LoaderSettings
+    img_s: Mapping[str, float]
+
+    @property
+    def score(self) -> float:
+        """The geometric mean, so that doubling any of the rates counts the same."""
+        return statistics.geometric_mean(self.img_s.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """All trials in their order; `before` and `after` are the defaults and `best`, in turns."""
+
+    trials: tuple[Trial, ...]
+    best: LoaderSettings
+    before: Trial
+    after: Trial
+
+    @property
+    def gain(self) -> float:
+        """How many times as fast the best settings are."""
+        return round_off(self.after.score / self.before.score)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The settings that are to be set, by name."""
+        plain = dataclasses.asdict(LoaderSettings())
+        best = dataclasses.asdict(self.best)
+        return {name: value for name, value in best.items() if value != plain[name]}
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a setting is tried on: images by name, `batch` at a time, under one recipe."""
+
+    images: Mapping[str, Sequence[ImageRecord]]
+    recipe: Recipe
+    device: Device
+    batch: int = 8
+    repeats: int = 2
+
+    def trial(self, settings: LoaderSettings) -> Trial:
+        """The median rate of each group of images; DatasetError where an image gives no tensor."""
+        return Trial(
+            settings,
+            {
+                name: round_off(statistics.median(self.rates(records, settings)))
+                for name, records in self.images.items()
+            },
+        )
+
+    def rates(self, records: Sequence[ImageRecord], settings: LoaderSettings) -> list[float]:
+        """Images a second of each pass of one loader, after one that is not timed."""
+        rates = []
+        with Loader(records, self.recipe, settings, self.device) as loader:
+            for _ in range(self.repeats + 1):
+                start = time.perf_counter()
+                self._pass(loader)
+                rates.append(len(records) / (time.perf_counter() - start))
+        return rates[1:]
+
+    def _pass(self, loader: Loader) -> None:
+        done = 0
+        for batch in loader.run(sequential_blocks(len(loader.records), self.batch)):
+            done += int(batch.valid.sum())
+        if self.device == "gpu":
+            _wait_for_gpu()
+        if done != len(loader.records):
+            raise DatasetError(
+                f"{len(loader.records) - done} of {len(loader.records)} images gave no tensor; "
+                "tune on files that `mammo preprocess` takes"
+            )
+
+
+def choices(cores: int, images: int, device: Device) -> dict[str, list[Any]]:
+    """What may be tried of each setting, on so many cores and images; the default is among it.
+
+    Batches of more images than there are would be no other setting.
+    """
+    threads = {max(1, cores // 2), cores, 2 * cores} if cores < 8 else {4, 8, 16, cores}
+    found: dict[str, list[Any]] = {
+        "threads": [0, *sorted(threads - {cores})],
+        "batch": [0, *(size for size in (8, 16, 32) if size < images)],
+        "readers": [2, *(n for n in (1, 4, 8) if n <= 2 * cores)],
+        "prefetch": [2, 1, 4],
+    }
+    if device == "cpu":
+        found["isolation"] = ["thread", "process"]
+    return found
+
+
+def descend(
+    measure: Callable[[LoaderSettings], Trial],
+    options: Choices,
+    on_trial: Callable[[Trial], object] = lambda _trial: None,
+) -> list[Trial]:
+    """One trial for each setting that is tried; the last best one is what the next varies.
+
+    Settings come in the order of `options`; one is kept if it brings GAIN times the rate.
+    """
+    best = measure(LoaderSettings())
+    trials = [best]
+    on_trial(best)
+    for name, values in options.items():
+        start = best.settings
+        for value in values:
+            if value == getattr(start, name):
+                continue
+            trial = measure(dataclasses.replace(start, **{name: value}))
+            trials.append(trial)
+            on_trial(trial)
+            if trial.score > GAIN * best.score:
+                best = trial
+    return trials
+
+
+def best_of(trials: Sequence[Trial]) -> LoaderSettings:
+    """The settings that `descend` ended with."""
+    best = trials[0]
+    for trial in trials[1:]:
+        if trial.score > GAIN * best.score:
+            best = trial
+    return best.settings
+
+
+def tune(
+    bench: Bench, options: Choices, on_trial: Callable[[Trial], object] = lambda _trial: None
+) -> Tuning:
+    """Descend, then measure the default and the best settings once more, in turns.
+
+    What was the best of many trials looked better than it is; the last two rates do not.
+    """
+    trials = descend(bench.trial, options, on_trial)
+    best = best_of(trials)
+    pairs: list[tuple[Trial, Trial]] = []
+    for _ in range(2):
+        before = bench.trial(LoaderSettings())
+        after = bench.trial(best) if best != LoaderSettings() else before
+        pairs.append((before, after))
+        on_trial(after)
+    return Tuning(tuple(trials), best, _mean([a for a, _ in pairs]), _mean([b for _, b in pairs]))
+
+
+def trial_count(options: Choices) -> int:
+    """How many times `tune` calls `on_trial`."""
+    return 1 + sum(len(values) - 1 for values in options.values()) + 2
+
+
+def _mean(trials: Sequence[Trial]) -> Trial:
+    names = trials[0].img_s
+    rates = {name: statistics.fmean(trial.img_s[name] for trial in trials) for name in names}
+    return Trial(trials[0].settings, {name: round_off(rate) for name, rate in rates.items()})
+
+
+def _wait_for_gpu() -> None:
+    import torch  # noqa: PLC0415 - 1 s to import
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
