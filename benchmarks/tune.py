@@ -2,11 +2,15 @@
 
 import dataclasses
 import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.images import STORED, Images
+from benchmarks.passes import RunPass, img_s
 from benchmarks.timing import round_off
 from dali_pipelines.errors import DatasetError
 from dali_pipelines.loader import Loader
@@ -17,6 +21,9 @@ from dali_pipelines.records import ImageRecord
 from dali_pipelines.steps import Device
 
 GAIN: Final = 1.03  # what a setting must bring: passes of a few seconds differ by 1 or 2 percent
+SYNTAXES: Final = ("j2k", "jpeg_sv1")  # what most archives hold, and what decodes least alike
+SIZE: Final = (3328, 2560)
+COUNT: Final[dict[Device, int]] = {"cpu": 8, "gpu": 64}  # images of a pass: 1 to 3 seconds
 Choices = Mapping[str, Sequence[Any]]
 
 
@@ -77,13 +84,16 @@ class Bench:
 
     def rates(self, records: Sequence[ImageRecord], settings: LoaderSettings) -> list[float]:
         """Images a second of each pass of one loader, after one that is not timed."""
-        rates = []
+        with self.open_pass(records, settings) as run:
+            return img_s(run, len(records), self.repeats)
+
+    @contextmanager
+    def open_pass(
+        self, records: Sequence[ImageRecord], settings: LoaderSettings
+    ) -> Iterator[RunPass]:
+        """A pass of one loader, which stays open from pass to pass as in training."""
         with Loader(records, self.recipe, settings, self.device) as loader:
-            for _ in range(self.repeats + 1):
-                start = time.perf_counter()
-                self._pass(loader)
-                rates.append(len(records) / (time.perf_counter() - start))
-        return rates[1:]
+            yield partial(self._pass, loader)
 
     def _pass(self, loader: Loader) -> None:
         done = 0
@@ -96,6 +106,19 @@ class Bench:
                 f"{len(loader.records) - done} of {len(loader.records)} images gave no tensor; "
                 "tune on files that `mammo preprocess` takes"
             )
+
+
+def find_images(
+    sources: Sequence[Path], device: Device, scratch: Path
+) -> dict[str, Sequence[ImageRecord]]:
+    """What to tune on: the first images there, or, without sources, phantoms in two syntaxes.
+
+    Errors as those of `Images`.
+    """
+    images = Images(tuple(sources), SIZE, COUNT[device])
+    syntaxes = (STORED,) if sources else SYNTAXES
+    images.check(syntaxes)
+    return {syntax: images.records(syntax, scratch / syntax) for syntax in syntaxes}
 
 
 def choices(cores: int, images: int, device: Device) -> dict[str, list[Any]]:

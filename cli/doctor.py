@@ -1,24 +1,53 @@
-"""`mammo doctor`: versions, GPUs, and which decoder takes each transfer syntax on this machine."""
+"""`mammo doctor`: versions, GPUs, and which decoder takes each transfer syntax on this machine.
+
+With --tune: the loader settings that suit it.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 if TYPE_CHECKING:
+    from benchmarks.tune import Trial, Tuning
     from dali_pipelines.decoder_trial import DecoderCheck
     from dali_pipelines.diagnose import Diagnosis
 
+PHANTOM: Final = "phantom"
+_SETTINGS: Final = ("threads", "batch", "readers", "prefetch", "isolation")
+
 
 @click.command()
+@click.option("--tune", is_flag=True, help="Find the loader settings that suit it: 1 to 3 minutes.")
+@click.option(
+    "--data", "sources", multiple=True, type=click.Path(path_type=Path), default=[PHANTOM],
+    metavar="DICOM|phantom",
+    help="What to tune on: files or folders, or synthetic exams in J2K and JPEG lossless.",
+)  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", help="Where to tune."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(as_json: bool) -> None:
+def command(*, tune: bool, sources: tuple[Path, ...], device: Any, as_json: bool) -> None:
     """Show what works on this machine.
 
     Each decoder is tried on a small file of each transfer syntax and compared bit for bit with
     what was written. The exit code is 4 if one that should work does not.
+
+    --tune tries loader settings one at a time in place of that, and prints how many images a
+    second each gives, and the options that `mammo train` is to be called with.
     """
+    if tune:
+        found_settings = _tune(() if sources == (Path(PHANTOM),) else sources, device)
+        document = _describe(found_settings)
+        click.echo(json.dumps(document, indent=2) if as_json else "\n".join(_table(found_settings)))
+        return
+    _diagnose(as_json=as_json)
+
+
+def _diagnose(*, as_json: bool) -> None:
     import dataclasses
 
     from dali_pipelines.diagnose import diagnose
@@ -56,3 +85,57 @@ def _decoder_line(check: "DecoderCheck") -> str:
 def _block(title: str, lines: Iterable[str]) -> Iterator[str]:
     for k, line in enumerate(lines):
         yield f"{'' if k else title:<10}{line}"
+
+
+def _tune(sources: tuple[Path, ...], wanted: Any) -> "Tuning":
+    import tempfile
+
+    from benchmarks.tune import Bench, choices, find_images, trial_count, tune
+    from cli.progress import progress
+    from dali_pipelines.cores import core_count
+    from dali_pipelines.recipe import load_recipe
+    from dali_pipelines.steps import choose_device
+
+    device = choose_device(wanted)
+    with tempfile.TemporaryDirectory() as scratch:
+        images = find_images(sources, device, Path(scratch))
+        options = choices(core_count(), min(map(len, images.values())), device)
+        bench = Bench(images, load_recipe("default-1536"), device)
+        with progress(trial_count(options), "tune", "settings") as bar:
+            return tune(bench, options, lambda _trial: bar.update())
+
+
+def _describe(found: "Tuning") -> dict[str, Any]:
+    return {
+        "trials": [_trial(trial) for trial in found.trials],
+        "default": _trial(found.before),
+        "best": _trial(found.after),
+        "gain": found.gain,
+        "set": _options(found),
+    }
+
+
+def _trial(trial: "Trial") -> dict[str, Any]:
+    settings = {name: getattr(trial.settings, name) for name in _SETTINGS}
+    return settings | {"img_s": dict(trial.img_s)}
+
+
+def _options(found: "Tuning") -> list[str]:
+    """What `mammo train` is to be given, such as ["--set", "loader.threads=4"]."""
+    pairs = ([f"loader.{name}={value}"] for name, value in found.changes.items())
+    return [word for pair in pairs for word in ("--set", *pair)]
+
+
+def _table(found: "Tuning") -> Iterator[str]:
+    """A line for each trial, then what it comes to."""
+    names = list(found.before.img_s)
+    line = "{:>7} {:>6} {:>8} {:>9} {:>10}" + " {:>10}" * len(names)
+    yield line.format(*_SETTINGS, *names) + "   img/s"
+    for trial in (*found.trials, found.before, found.after):
+        values = [getattr(trial.settings, name) for name in _SETTINGS]
+        yield line.format(*values, *(f"{trial.img_s[name]:.4g}" for name in names))
+    if found.changes:
+        yield f"{found.gain} times as fast as the defaults (the last two lines, measured in turns):"
+        yield " ".join(_options(found))
+    else:
+        yield "the defaults are as fast as anything here: there is nothing to set"

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dali_pipelines.cpu.decode import decode, stream_shift
+from dali_pipelines.cpu.decode import decode
 from dali_pipelines.decode_pool import DecodePool
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Encoded, Pixels
 from dali_pipelines.routing import route
+from dali_pipelines.stored_values import stream_shift
 from dali_pipelines.verdicts import Reason, RejectError, guarded
 
 if TYPE_CHECKING:

@@ -12,13 +12,14 @@ from PIL import ImageFile, features
 
 from dali_pipelines.codestream.j2k import read_header
 from dali_pipelines.codestream.levels import removable_levels
-from dali_pipelines.cpu.decode import decode, stream_shift
+from dali_pipelines.cpu.decode import decode
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.geometry import content_size
 from dali_pipelines.grayscale import display_table
 from dali_pipelines.recipe import Recipe, ResizeSettings
 from dali_pipelines.records import Encoded, Pixels, Roi, StreamInfo
 from dali_pipelines.steps import load_steps
+from dali_pipelines.stored_values import stream_shift
 from dali_pipelines.verdicts import Reason, RejectError
 
 MOST_LEVELS: Final = 3  # the most that a recipe can ask for

@@ -58,7 +58,7 @@ def _block_means(display: NDArray[np.uint16], block: int) -> NDArray[np.int64]:
     # 256 x 256 px, so images of up to 65,536 px a side.
     sums = np.empty((len(row_starts), display.shape[1]), np.uint32)
     whole = display.shape[0] // block
-    stacked = display[: whole * block].reshape(whole, block, -1)
+    stacked = display[: whole * block].reshape(whole, block, display.shape[1])
     np.add.reduce(stacked, axis=1, dtype=np.uint32, out=sums[:whole])
     if whole < len(row_starts):
         np.add.reduce(display[whole * block :], axis=0, dtype=np.uint32, out=sums[whole])

@@ -217,6 +217,20 @@ def test_children_end_with_a_parent_that_is_killed(
     wait_until(lambda: not any(is_running(child["pid"]) for child in told))
 
 
+def test_where_no_process_can_be_started_nothing_stays_open(
+    noise: Callable, encoded_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no more processes")
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    for _ in range(3):
+        with pytest.raises(OSError, match="no more processes"):
+            IsolatedDecoder().decode(encoded_of(noise(12), "raw", 12), RECIPE)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def is_running(pid: int) -> bool:
     """Whether the process is there and no zombie."""
     try:

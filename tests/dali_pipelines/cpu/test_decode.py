@@ -1,8 +1,10 @@
 """Each codec gives the stored values, or says why not; nothing in between."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import imagecodecs
 import numpy as np
 import pytest
 
@@ -37,6 +39,7 @@ def cut(encoded: Encoded, share: float, ending: bytes = b"") -> Encoded:
     return Encoded(np.frombuffer(kept + ending, np.uint8), encoded.record)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # see cpu/htj2k.py
 @pytest.mark.parametrize("syntax", CODECS)
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.9, 0.99])
 def test_a_cut_codestream_never_gives_an_image(
@@ -91,6 +94,42 @@ def test_signed_values_are_patterns_of_the_table_width(encoded_of: Callable) -> 
     encoded = encoded_of(signed.view(np.uint16) & np.uint16(0xFFF), "raw", 12)
     words = signed.view(np.uint8).ravel()
     assert decode(Encoded(words, encoded.record)).values.tolist() == [[0xFFF, 0x800], [0x7FF, 5]]
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_signed_codestream_gives_patterns_too(bits: int, encoded_of: Callable) -> None:
+    signed = np.array([[-1, -2048, 0], [2047, 5, -7]], np.int16)
+    encoded = encoded_of(np.zeros((2, 3), np.uint16), "j2k", bits)
+    stream = imagecodecs.jpeg2k_encode(signed, level=0, reversible=True, bitspersample=bits)
+    record = replace(encoded.record, stream=replace(encoded.record.stream, signed=True))
+    pixels = decode(Encoded(np.frombuffer(stream, np.uint8), record))
+    assert pixels.values.dtype == np.uint16
+    assert np.array_equal(pixels.values, signed.view(np.uint16) & ((1 << bits) - 1))
+
+
+@pytest.mark.parametrize("syntax", CODECS)
+@pytest.mark.parametrize("precision", [8, 16])
+def test_values_are_memory_of_their_own(
+    syntax: str, precision: int, noise: Callable, encoded_of: Callable
+) -> None:
+    encoded = encoded_of(noise(precision), syntax, precision)
+    narrow = replace(encoded.record.grayscale, bits=5, bits_stored=5)  # so that bits are masked
+    encoded = Encoded(encoded.data.copy(), replace(encoded.record, grayscale=narrow))
+    encoded.data.setflags(write=False)
+    before = encoded.data.tobytes()
+    first, second = decode(encoded).values, decode(encoded).values
+    assert np.array_equal(first, noise(precision) & 31)
+    assert not np.shares_memory(first, second)
+    assert not np.shares_memory(first, encoded.data)
+    assert encoded.data.tobytes() == before
+
+
+def test_threads_do_not_mix_their_images(noise: Callable, encoded_of: Callable) -> None:
+    images = [noise(12, seed=seed) for seed in range(len(CODECS) * 2)]
+    encoded = [encoded_of(v, CODECS[k % len(CODECS)], 12) for k, v in enumerate(images)]
+    with ThreadPoolExecutor(4) as pool:
+        for pixels, values in zip(pool.map(decode, encoded), images, strict=True):
+            assert np.array_equal(pixels.values, values)
 
 
 def test_a_lossless_jpeg_is_proved_by_all_its_bits_before_some_are_masked(

@@ -1,5 +1,7 @@
 """Gather of display values: shift, undefined high bits, shapes and layouts."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -120,3 +122,40 @@ def test_stretch_follows_the_table_also_where_it_falls():
         Pixels(np.array([[10, 20, 30]], np.uint16)), table, StretchSettings("percentiles")
     )
     assert display.tolist() == [[65535, 32768, 0]]
+
+
+def test_ranks_are_counted_over_the_whole_of_a_large_image():
+    values = np.random.default_rng(4).integers(0, 65536, (1100, 1000)).astype(np.uint16)
+    values[:600] //= 2  # the first part that is counted is not like the last
+    identity = np.arange(65536, dtype=np.uint16)
+    display = window(Pixels(values), identity, StretchSettings("percentiles", 5, 95))
+    black, white = np.percentile(values, [5, 95], method="inverted_cdf").astype(int)
+    assert display[values == black].tolist() == [0] * int((values == black).sum())
+    assert (display[values >= white] == 65535).all()
+    assert (display[values < white] < 65535).all()
+
+
+def test_displays_are_memory_of_their_own():
+    values = np.arange(6, dtype=np.uint16).reshape(2, 3)
+    identity = np.arange(16, dtype=np.uint16)
+    first = window(Pixels(values), identity)
+    kept = first.copy()
+    second = window(Pixels(values), identity)
+    assert not np.shares_memory(first, second)
+    assert not np.shares_memory(first, values)
+    second[:] = 9  # writable, as other libraries want it
+    values[:] = 7
+    del second
+    for seed in range(20):
+        window(Pixels(np.full((2, 3), seed % 16, np.uint16)), identity)
+    assert np.array_equal(first, kept)
+
+
+def test_threads_do_not_mix_their_images():
+    random = np.random.default_rng(5)
+    images = [Pixels(random.integers(0, 4096, (90 + k, 70)).astype(np.uint16)) for k in range(12)]
+    tables = [random.integers(0, 65536, 4096).astype(np.uint16) for _ in images]
+    with ThreadPoolExecutor(4) as pool:
+        displays = list(pool.map(window, images, tables))
+    for display, image, table in zip(displays, images, tables, strict=True):
+        np.testing.assert_array_equal(display, table[image.values])

@@ -1,19 +1,19 @@
 """Boxes found by the kernels, after a look that the CPU finds the same."""
 
 import numpy as np
-import torch
 
 from dali_pipelines.cpu.roi import roi as cpu_roi
 from dali_pipelines.gpu.roi import roi
 from dali_pipelines.recipe import RoiSettings
 from dali_pipelines.records import Roi
+from tests.dali_pipelines.gpu.real_device import on_device
 
 EXACT = RoiSettings(margin=0, min_area=0, mirror="none")
 
 
 def boxes(images: list[np.ndarray], settings: RoiSettings = EXACT) -> list[Roi]:
     """The boxes of the kernels on the device in place."""
-    found = list(roi([torch.from_numpy(image) for image in images], settings))
+    found = list(roi([on_device(image) for image in images], settings))
     wanted = cpu_roi(images, settings)
     assert found == wanted, f"{found} is not {wanted}"
     return found

@@ -1,22 +1,44 @@
-"""The GPU steps without a GPU: g++ compiles their kernels for this CPU."""
+"""The GPU steps without a GPU, where g++ compiles their kernels for this CPU, and with one.
+
+Tests of `each_device` run twice: on the host, and, marked `gpu`, on the GPU that torch finds.
+"""
 
 import os
 from collections.abc import Iterator
 
 import pytest
+import torch
 
+from dali_pipelines.errors import DeviceError
 from dali_pipelines.gpu.device import use_device
 from tests.dali_pipelines.gpu.host_device import HostDevice, compiler
+from tests.dali_pipelines.gpu.real_device import RealDevice
+
+
+def _skip_or_fail(message: str, variable: str) -> None:
+    if os.environ.get(variable) == "1":
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 @pytest.fixture(scope="session")
 def _host_kernels() -> HostDevice:
     if compiler() is None:
-        message = "kernels cannot run on this CPU: that takes g++ on Linux"
-        if os.environ.get("REQUIRE_SHARED") == "1":
-            pytest.fail(message)
-        pytest.skip(message)
+        _skip_or_fail("kernels cannot run on this CPU: that takes g++ on Linux", "REQUIRE_SHARED")
     return HostDevice()
+
+
+@pytest.fixture(scope="session")
+def real_device() -> RealDevice:
+    """The GPU; skips without one, fails without one under REQUIRE_GPU=1. Nothing is put in place.
+
+    For tests marked `gpu`.
+    """
+    try:
+        return RealDevice(torch.cuda.current_device() if torch.cuda.is_available() else 0)
+    except DeviceError as error:
+        _skip_or_fail(str(error), "REQUIRE_GPU")
+        raise
 
 
 @pytest.fixture
@@ -25,3 +47,15 @@ def host_device(_host_kernels: HostDevice) -> Iterator[HostDevice]:
     _host_kernels.launched.clear()
     with use_device(_host_kernels):
         yield _host_kernels
+
+
+@pytest.fixture(params=["host", pytest.param("cuda", marks=pytest.mark.gpu)])
+def each_device(request: pytest.FixtureRequest) -> Iterator[HostDevice | RealDevice]:
+    """As `host_device`, on the host and on the GPU in turn."""
+    name = "_host_kernels" if request.param == "host" else "real_device"
+    device: HostDevice | RealDevice = request.getfixturevalue(name)
+    device.launched.clear()
+    with use_device(device):
+        yield device
+        if device.torch_device.type == "cuda":
+            torch.cuda.synchronize()  # a fault of a kernel belongs to the test that launched it

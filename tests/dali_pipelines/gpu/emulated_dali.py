@@ -4,10 +4,11 @@ from collections import deque
 
 import imagecodecs
 import numpy as np
-import torch
 
 from dali_pipelines.codestream.stream import read_stream_info
 from dali_pipelines.graph import BatchError
+from dali_pipelines.verdicts import RejectError
+from tests.dali_pipelines.gpu.real_device import on_device
 
 
 def spread(values, precision):
@@ -17,7 +18,7 @@ def spread(values, precision):
 
 
 class EmulatedDali:
-    """What `graph.DaliDecoder` is on "mixed", with tensors on the CPU.
+    """What `graph.DaliDecoder` is on "mixed", with tensors on the device in place.
 
     `fault(info, values)` sees every image and gives what the GPU is to make of its values; it may
     raise BatchError, which costs the batch. `fed` lists the codestreams of each call of submit.
@@ -46,13 +47,12 @@ class EmulatedDali:
         return [len(streams) for streams in self.fed]
 
     def _decode(self, stream):
-        info = read_stream_info(stream)
-        jpeg = info.kind == "jpeg_lossless"
-        decoder = imagecodecs.jpeg8_decode if jpeg else imagecodecs.jpeg2k_decode
         try:
-            values = decoder(stream)
-        except RuntimeError as error:
+            info = read_stream_info(stream)
+            jpeg = info.kind == "jpeg_lossless"
+            values = (imagecodecs.jpeg8_decode if jpeg else imagecodecs.jpeg2k_decode)(stream)
+        except (RuntimeError, RejectError) as error:
             raise BatchError("it cannot be decoded") from error
         if self.fault is not None:
             values = self.fault(info, values)
-        return torch.from_numpy(spread(values, info.precision))
+        return on_device(spread(values, info.precision))

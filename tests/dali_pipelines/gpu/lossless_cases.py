@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import imagecodecs
 import numpy as np
-import torch
 
 from dali_pipelines.codestream.bit_budget import Budget, read_budget
 from dali_pipelines.codestream.stream import read_stream_info
 from dali_pipelines.phantom.lossless_jpeg import LosslessJpeg, encode_lossless
 from dali_pipelines.records import Pixels, StreamInfo
+from tests.dali_pipelines.gpu.real_device import on_device
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Case:
     def pixels(self):
         """As a GPU decoder gives them: spread over 16 bits, round(v * 65535 / (2^p - 1))."""
         spread = np.rint(self.image * (65535 / ((1 << self.info.precision) - 1)))
-        return Pixels(torch.from_numpy(spread.astype(np.uint16)), 16 - self.info.precision)
+        return Pixels(on_device(spread.astype(np.uint16)), 16 - self.info.precision)
 
 
 def case_of(stream, image=None):

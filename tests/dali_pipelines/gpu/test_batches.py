@@ -14,9 +14,10 @@ from dali_pipelines.manifest import read_manifest, to_records
 from dali_pipelines.plan import EMPTY, sequential_blocks, shuffled_blocks
 from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings, StretchSettings
 from dali_pipelines.verdicts import Reason, guarded
+from tests.dali_pipelines.gpu.compared_batches import assert_same, collect, on_cpu
 from tests.dali_pipelines.gpu.emulated_dali import EmulatedDali
 
-pytestmark = pytest.mark.usefixtures("host_device")
+pytestmark = pytest.mark.usefixtures("each_device")
 
 RECIPE = Recipe("test", resize=ResizeSettings(size=(24, 16)))
 
@@ -51,37 +52,11 @@ def gpu(monkeypatch):
         loader.close()
 
 
-def collect(loader, blocks):
-    """(images, valid, indices, image_ids, rois) of every batch, kept."""
-    return [
-        (
-            b.images.float().clone().numpy(),
-            b.valid.tolist(),
-            b.indices.tolist(),
-            b.image_ids,
-            b.rois,
-        )
-        for b in loader.run(blocks)
-    ]
-
-
-def assert_same(found, wanted):
-    assert len(found) == len(wanted)
-    for (images, *rest), (wanted_images, *wanted_rest) in zip(found, wanted, strict=True):
-        assert np.array_equal(images, wanted_images)
-        assert rest == wanted_rest
-
-
-def on_cpu(records, blocks, recipe=RECIPE):
-    with Loader(records, recipe, device="cpu") as loader:
-        return collect(loader, blocks)
-
-
 @pytest.mark.parametrize("together", [0, 8, 100])
 def test_batches_are_those_of_the_cpu(records, gpu, together):
     blocks = sequential_blocks(len(records), 5)
     loader = gpu(records, batch=together)
-    assert_same(collect(loader, blocks), on_cpu(records, blocks))
+    assert_same(collect(loader, blocks), on_cpu(records, blocks, RECIPE))
     assert not loader.rejects
     assert sum(loader.counts[name] for name in loader.counts if name.startswith("dali gpu")) > 3
 
@@ -109,7 +84,7 @@ def test_bad_files_cost_their_own_slot_wherever_it_lies(records, gpu):
     ]
     blocks = np.array([[0, 1, 2, 3], [4, 5, EMPTY, 6], [11, 7, 8, 11]])
     loader = gpu(gone)
-    assert_same(collect(loader, blocks), on_cpu(gone, blocks))
+    assert_same(collect(loader, blocks), on_cpu(gone, blocks, RECIPE))
     assert {reject.image_id for reject in loader.rejects} == {
         records[k].image_id for k in (0, 5, 11)
     }
@@ -127,7 +102,7 @@ def test_a_gpu_that_lies_is_found_out_and_the_images_are_right_all_the_same(reco
     many = (lossless * 20)[:20]
     blocks = sequential_blocks(len(many), 4)
     loader = gpu(many, fault=fault)
-    assert_same(collect(loader, blocks), on_cpu(many, blocks))
+    assert_same(collect(loader, blocks), on_cpu(many, blocks, RECIPE))
     assert not loader.rejects
     assert any(name.startswith("moved to the cpu: ") for name in loader.counts)
 
@@ -135,7 +110,7 @@ def test_a_gpu_that_lies_is_found_out_and_the_images_are_right_all_the_same(reco
 def test_an_old_nvjpeg_decodes_no_lossless_jpeg(records, gpu):
     blocks = sequential_blocks(len(records), 4)
     loader = gpu(records, fault=None, sound=False)
-    assert_same(collect(loader, blocks), on_cpu(records, blocks))
+    assert_same(collect(loader, blocks), on_cpu(records, blocks, RECIPE))
     assert "dali gpu jpeg_lossless" not in loader.counts
 
 
@@ -158,11 +133,11 @@ def test_a_record_whose_gray_scale_gives_no_table_is_rejected(records, gpu, monk
 
 def test_a_batch_holds_until_the_next_is_asked_for_and_its_memory_is_used_again(records, gpu):
     blocks = sequential_blocks(len(records), 1)
-    wanted = on_cpu(records, blocks)
+    wanted = on_cpu(records, blocks, RECIPE)
     addresses = []
     for batch, (images, *_) in zip(gpu(records, prefetch=1).run(blocks), wanted, strict=True):
         threading.Event().wait(0.05)  # the producer goes on as far as it may
-        assert np.array_equal(batch.images.numpy(), images)
+        assert np.array_equal(batch.images.cpu().numpy(), images)
         addresses.append(batch.images.data_ptr())
     assert len(set(addresses)) < len(addresses)
 
@@ -175,7 +150,7 @@ def test_a_run_may_be_left_early_and_the_next_begins_afresh(records, gpu):
         next(run)
         run.close()
     blocks = sequential_blocks(len(records), 3)
-    assert_same(collect(loader, blocks), on_cpu(records, blocks))
+    assert_same(collect(loader, blocks), on_cpu(records, blocks, RECIPE))
     assert not [t.name for t in threading.enumerate() if t.name == "mammo-produce"]
     loader.close()
     assert threading.active_count() <= before
@@ -187,7 +162,7 @@ def test_an_error_in_the_caller_leaves_nothing_behind(records, gpu):
         for _ in loader.run(sequential_blocks(len(records), 2)):
             raise ZeroDivisionError
     blocks = sequential_blocks(len(records), 2)
-    assert_same(collect(loader, blocks), on_cpu(records, blocks))
+    assert_same(collect(loader, blocks), on_cpu(records, blocks, RECIPE))
 
 
 def test_a_bug_on_the_way_is_raised_where_the_batches_are_asked_for(records, gpu, monkeypatch):

@@ -6,8 +6,9 @@ import torch
 from dali_pipelines.gpu import boxes
 from dali_pipelines.gpu.boxes import DeviceRois, device_boxes
 from dali_pipelines.records import Roi
+from tests.dali_pipelines.gpu.real_device import on_device
 
-pytestmark = pytest.mark.usefixtures("host_device")
+pytestmark = pytest.mark.usefixtures("each_device")
 
 ROIS = [Roi(1, 20, 3, 40, mirror=True), Roi(0, 5, 0, 65535, found=False), Roi(2, 3, 4, 5)]
 ROWS = [[1, 20, 3, 40, 1, 1], [0, 5, 0, 65535, 0, 0], [2, 3, 4, 5, 0, 1]]
@@ -17,7 +18,7 @@ def test_a_row_holds_the_box_then_mirror_then_found() -> None:
     rows = device_boxes(ROIS)
     assert rows.dtype == torch.int32
     assert rows.tolist() == ROWS
-    assert list(DeviceRois(torch.tensor(ROWS, dtype=torch.int32))) == ROIS
+    assert list(DeviceRois(on_device(torch.tensor(ROWS, dtype=torch.int32)))) == ROIS
 
 
 def test_no_image_gives_no_row() -> None:

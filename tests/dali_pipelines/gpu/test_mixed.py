@@ -17,6 +17,8 @@ from dali_pipelines.recipe import Recipe
 
 BATCH = 4
 
+pytestmark = pytest.mark.gpu
+
 
 @pytest.fixture(scope="module")
 def mixed():

@@ -16,7 +16,7 @@ from dali_pipelines.phantom.lossless_jpeg import LosslessJpeg, encode_lossless
 from dali_pipelines.records import StreamInfo
 from tests.dali_pipelines.gpu.lossless_cases import Case, case_of, drift, encoded, noise
 
-pytestmark = pytest.mark.usefixtures("host_device")
+pytestmark = pytest.mark.usefixtures("each_device")
 
 UNCODABLE = 1 << 40  # what the kernel counts for a tile with a difference that has no code
 
@@ -45,7 +45,7 @@ def assert_counted_as_on_the_cpu(*cases):
 
 
 @pytest.mark.parametrize("precision", range(8, 17))
-def test_whole_streams_of_a_batch_are_beyond_doubt(precision, host_device):
+def test_whole_streams_of_a_batch_are_beyond_doubt(precision, each_device):
     cases = [
         encoded(
             noise((5 + predictor, 30 + 40 * predictor), precision, predictor),
@@ -57,9 +57,9 @@ def test_whole_streams_of_a_batch_are_beyond_doubt(precision, host_device):
         for rows in (0, 3)
     ]
     assert_counted_as_on_the_cpu(*cases)
-    host_device.launched.clear()
+    each_device.launched.clear()
     assert doubts(*cases) == [False] * len(cases)
-    assert host_device.launched == [("proof", "count_bits")]
+    assert each_device.launched == [("proof", "count_bits")]
 
 
 SHAPES = [(1, 2), (2, 1), (1, 300), (70, 1), (31, 255), (32, 256), (33, 257), (65, 513), (64, 8)]
@@ -186,9 +186,9 @@ def test_one_pixel_is_constant():
     assert doubts(case) == [True]
 
 
-def test_an_empty_batch_launches_nothing(host_device):
+def test_an_empty_batch_launches_nothing(each_device):
     assert prove([], [], []).doubtful() == []
-    assert host_device.launched == []
+    assert each_device.launched == []
 
 
 def test_pixels_of_another_shape_are_refused():

@@ -16,8 +16,9 @@ from dali_pipelines.gpu.boxes import DeviceRois, device_boxes
 from dali_pipelines.gpu.resize import resize
 from dali_pipelines.recipe import ResizeSettings
 from dali_pipelines.records import Roi
+from tests.dali_pipelines.gpu.real_device import on_device
 
-pytestmark = pytest.mark.usefixtures("host_device")
+pytestmark = pytest.mark.usefixtures("each_device")
 
 # How far a prepared value may be from the CPU's, as a share of 1 / std, the range from black to
 # white. float32 needs none of it: it is equal to the bit. The half types are float32 rounded to
@@ -41,9 +42,9 @@ def frame(image: np.ndarray, mirror: bool = False) -> Roi:
 def by_kernel(images: list, rois: list, settings: ResizeSettings) -> torch.Tensor:
     """What the kernel makes of them, in a slot that held NaN."""
     shape = (len(images), settings.channels, *settings.size)
-    out = torch.full(shape, torch.nan, dtype=getattr(torch, settings.dtype))
-    resize([torch.from_numpy(image) for image in images], rois, settings, out)
-    return out
+    out = on_device(torch.full(shape, torch.nan, dtype=getattr(torch, settings.dtype)))
+    resize([on_device(image) for image in images], rois, settings, out)
+    return out.cpu()
 
 
 def by_cpu(images: list, rois: list, settings: ResizeSettings) -> np.ndarray:
@@ -128,14 +129,14 @@ def test_twins_agree_to_the_bit(shape, size, fit, align, channels) -> None:
 
 
 @pytest.mark.parametrize("fit", ["pad", "stretch"])
-def test_images_of_any_size_go_into_one_launch(host_device, fit: str) -> None:
+def test_images_of_any_size_go_into_one_launch(each_device, fit: str) -> None:
     images = [picture(*shape) for shape in [(90, 61), (1, 1), (17, 250), (300, 8), (33, 33)]]
     boxes = [  # a corner, the px, an inner box, the last column, the last row
         *(Roi(0, 50, 0, 40), Roi(0, 1, 0, 1), Roi(3, 11, 60, 199, mirror=True)),
         *(Roi(0, 300, 7, 8), Roi(32, 33, 1, 33, mirror=True)),
     ]
     assert_equal_bits(images, boxes, ResizeSettings(size=(40, 34), fit=fit, mean=0.3, std=0.2))
-    assert host_device.launched == [("resize", "resize")]
+    assert each_device.launched == [("resize", "resize")]
 
 
 @given(data=st.data())
@@ -167,18 +168,18 @@ def test_no_factor_is_too_large(shape: tuple[int, int]) -> None:
 
 
 def test_the_slots_beside_keep_what_they_hold() -> None:
-    ring = torch.full((3, 1, 4, 4), 7.0)
-    resize([torch.from_numpy(RAMP)], [frame(RAMP)], replace(VALUES, size=(4, 4)), ring[1:2])
-    assert np.array_equal(ring[1, 0], RAMP)
+    ring = on_device(torch.full((3, 1, 4, 4), 7.0))
+    resize([on_device(RAMP)], [frame(RAMP)], replace(VALUES, size=(4, 4)), ring[1:2])
+    assert np.array_equal(ring[1, 0].cpu(), RAMP)
     assert (ring[::2] == 7).all()
     resize([], [], replace(VALUES, size=(4, 4)), ring[:0])
 
 
 def test_boxes_on_the_device_stay_there() -> None:
     rois = DeviceRois(device_boxes([Roi(0, 4, 0, 2, mirror=True)]))
-    out = torch.empty(1, 1, 4, 2)
-    resize([torch.from_numpy(RAMP)], rois, replace(VALUES, size=(4, 2)), out)
-    assert np.array_equal(out[0, 0], RAMP[:, 1::-1])
+    out = on_device(torch.empty(1, 1, 4, 2))
+    resize([on_device(RAMP)], rois, replace(VALUES, size=(4, 2)), out)
+    assert np.array_equal(out[0, 0].cpu(), RAMP[:, 1::-1])
     assert "_rois" not in vars(rois)
 
 
@@ -237,6 +238,7 @@ def test_all_white_is_white(shape: tuple[int, int]) -> None:
         assert (by_kernel([white], [frame(white)], replace(settings, dtype=dtype)) == 1).all()
 
 
+@pytest.mark.parametrize("each_device", ["host"], indirect=True)
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (7, 3), (64, 64), (70, 200)])
 @pytest.mark.parametrize("mirror", [False, True])
 def test_nothing_outside_the_image_is_read(size: tuple[int, int], mirror: bool) -> None:

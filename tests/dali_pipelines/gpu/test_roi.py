@@ -18,8 +18,9 @@ from dali_pipelines.phantom.picture import draw_picture
 from dali_pipelines.recipe import RoiSettings
 from dali_pipelines.records import Roi
 from tests.dali_pipelines.gpu.compared_boxes import EXACT, box, boxes, drawn
+from tests.dali_pipelines.gpu.real_device import on_device
 
-pytestmark = pytest.mark.usefixtures("host_device")
+pytestmark = pytest.mark.usefixtures("each_device")
 
 LIT = 255 + int(0.04 * 65536) + 1  # the least level that is breast over a black background
 
@@ -54,11 +55,11 @@ def test_phantoms_of_both_sides(number: int) -> None:
     assert [one.mirror for one in found] == [side == "R" for side, _ in IMAGES]
 
 
-def test_images_of_many_sizes_go_in_two_launches(host_device) -> None:
+def test_images_of_many_sizes_go_in_two_launches(each_device) -> None:
     shapes = [(1, 1), (300, 1), (1, 1000), (513, 31), (256, 257), (2, 2), (40, 400), (77, 3)]
     images = [speckle(shape, seed) for seed, shape in enumerate(shapes)]
     together = boxes(images, RoiSettings(margin=0.1))
-    assert host_device.launched == [("block_means", "block_means"), ("roi", "find_breast")]
+    assert each_device.launched == [("block_means", "block_means"), ("roi", "find_breast")]
     assert together == [boxes([image], RoiSettings(margin=0.1))[0] for image in images]
 
 
@@ -79,7 +80,9 @@ def test_memory_holds_anything_before(monkeypatch: pytest.MonkeyPatch) -> None:
     clean = boxes(image)
     for rubbish in (0, 1, 77):
         monkeypatch.setattr(
-            module, "empty", lambda shape, dtype, v=rubbish: torch.full(shape, v, dtype=dtype)
+            module,
+            "empty",
+            lambda shape, dtype, v=rubbish: on_device(torch.full(shape, v, dtype=dtype)),
         )
         assert boxes(image) == clean
 
@@ -88,7 +91,7 @@ def test_memory_holds_anything_before(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("offset", [0, 1, 2, 4])
 def test_images_may_start_anywhere(width: int, offset: int) -> None:
     image = speckle((300, width), 5)
-    memory = torch.zeros(image.size + 16, dtype=torch.uint16)
+    memory = on_device(torch.zeros(image.size + 16, dtype=torch.uint16))
     start = -memory.data_ptr() // 2 % 8 + offset
     display = memory[start : start + image.size].view(image.shape)
     display.copy_(torch.from_numpy(image))
@@ -97,10 +100,10 @@ def test_images_may_start_anywhere(width: int, offset: int) -> None:
 
 
 @pytest.mark.parametrize("images", [[], [np.zeros((3, 4), np.uint16)]])
-def test_method_none_and_no_images_launch_nothing(images: list[np.ndarray], host_device) -> None:
+def test_method_none_and_no_images_launch_nothing(images: list[np.ndarray], each_device) -> None:
     settings = RoiSettings(method="none" if images else "breast")
     assert boxes(images, settings) == [Roi(0, 3, 0, 4) for _ in images]
-    assert host_device.launched == []
+    assert each_device.launched == []
 
 
 # ---- levels -----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import pytest
 
 from tests.dali_pipelines.gpu.compared_boxes import box, drawn
 
-pytestmark = pytest.mark.usefixtures("host_device")
+pytestmark = pytest.mark.usefixtures("each_device")
 
 SPIRAL = drawn(
     "##########.",

@@ -11,6 +11,7 @@ from dali_pipelines.gpu.window import window as gpu_window
 from dali_pipelines.grayscale import Voi, display_table
 from dali_pipelines.recipe import StretchSettings
 from dali_pipelines.records import Grayscale, Lut, Pixels, Window
+from tests.dali_pipelines.gpu.real_device import on_device, on_host
 
 AS_IT_IS, MIN_MAX = StretchSettings(), StretchSettings("percentiles")
 STRETCHES = [
@@ -22,7 +23,7 @@ STRETCHES = [
     ),
 ]
 
-pytestmark = pytest.mark.usefixtures("host_device")
+pytestmark = pytest.mark.usefixtures("each_device")
 
 
 def random_values(bits, shape, seed=0):
@@ -41,16 +42,13 @@ def spread(stored, bits):
 def check(pixels, tables, stretch):
     """The display values, the same from both devices."""
     wanted = cpu_window(pixels, tables, stretch)
-    moved = [
-        Pixels(torch.from_numpy(np.ascontiguousarray(image.values)), image.shift)
-        for image in pixels
-    ]
+    moved = [Pixels(on_device(np.ascontiguousarray(image.values)), image.shift) for image in pixels]
     for displays in (gpu_window(moved, tables, stretch), gpu_window(pixels, tables, stretch)):
         assert len(displays) == len(wanted)
         for display, expected in zip(displays, wanted, strict=True):
             assert display.dtype == torch.uint16
             assert display.is_contiguous()
-            np.testing.assert_array_equal(display.numpy(), expected)
+            np.testing.assert_array_equal(on_host(display), expected)
     return wanted
 
 
@@ -132,10 +130,10 @@ def test_more_than_one_block_of_threads_has_its_part():
 @pytest.mark.parametrize("offset", range(9))
 def test_any_address_of_a_px_will_do(offset, stretch):
     values, table = random_values(12, 20 * 11 + offset), random_table(12)
-    view = torch.from_numpy(values)[offset:].view(20, 11)
+    view = on_device(values)[offset:].view(20, 11)
     (display,) = gpu_window([Pixels(view)], [table], stretch)
     (wanted,) = cpu_window([Pixels(values[offset:].reshape(20, 11))], [table], stretch)
-    np.testing.assert_array_equal(display.numpy(), wanted)
+    np.testing.assert_array_equal(on_host(display), wanted)
 
 
 @pytest.mark.parametrize("stretch", STRETCHES[:3], ids=str)
@@ -144,14 +142,14 @@ def test_views_with_gaps_and_read_only_arrays(stretch):
     view = values[::2, ::-3].T
     view.setflags(write=False)
     check([Pixels(view)], [table], stretch)
-    gaps = torch.from_numpy(values)[1::2, 3:20]
+    gaps = on_device(values)[1::2, 3:20]
     (display,) = gpu_window([Pixels(gaps)], [table], stretch)
     (wanted,) = cpu_window([Pixels(values[1::2, 3:20])], [table], stretch)
-    np.testing.assert_array_equal(display.numpy(), wanted)
+    np.testing.assert_array_equal(on_host(display), wanted)
 
 
 def test_inputs_stay_as_they_are():
-    values, table = torch.from_numpy(random_values(12, (9, 9))), random_table(12)
+    values, table = on_device(random_values(12, (9, 9))), random_table(12)
     before = values.clone(), table.copy()
     table.setflags(write=False)
     (display,) = gpu_window([Pixels(values)], [table], MIN_MAX)
@@ -162,7 +160,7 @@ def test_inputs_stay_as_they_are():
 
 def test_hand_worked_stretch():
     table = np.array([10, 20, 30, 50], np.uint16)
-    values = torch.tensor([[0, 1], [2, 3]], dtype=torch.int32).to(torch.uint16)
+    values = on_device(np.array([[0, 1], [2, 3]], np.uint16))
     (display,) = gpu_window([Pixels(values)], [table], MIN_MAX)
     # 65535 / 4 = 16383.75, 65535 / 2 = 32767.5
     assert display.tolist() == [[0, 16384], [32768, 65535]]
@@ -170,20 +168,20 @@ def test_hand_worked_stretch():
     assert display.tolist() == [[0, 0], [65535, 65535]]  # ranks 2 and 3: 20 and 30
 
 
-def test_a_batch_is_as_many_launches_as_an_image(host_device):
+def test_a_batch_is_as_many_launches_as_an_image(each_device):
     values, table = random_values(8, (5, 5)), random_table(8)
     wanted = {0: ["window"], 1: ["extremes", "stretch", "window"]}
     wanted[2] = ["histogram", "find_ranks", "stretch", "window"]
     for count in (1, 6):
         for kind, kernels in wanted.items():
-            host_device.launched.clear()
+            each_device.launched.clear()
             gpu_window([Pixels(values)] * count, [table] * count, STRETCHES[kind])
-            assert host_device.launched == [("window", kernel) for kernel in kernels]
+            assert each_device.launched == [("window", kernel) for kernel in kernels]
 
 
-def test_no_images_are_no_launch(host_device):
+def test_no_images_are_no_launch(each_device):
     assert gpu_window([], [], MIN_MAX) == []
-    assert host_device.launched == []
+    assert each_device.launched == []
 
 
 def test_table_of_odd_length_is_a_mistake_of_ours():
