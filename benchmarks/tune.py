@@ -24,6 +24,7 @@ GAIN: Final = 1.03  # what a setting must bring: passes of a few seconds differ 
 SYNTAXES: Final = ("j2k", "jpeg_sv1")  # what most archives hold, and what decodes least alike
 SIZE: Final = (3328, 2560)
 COUNT: Final[dict[Device, int]] = {"cpu": 8, "gpu": 64}  # images of a pass: 1 to 3 seconds
+_ROUNDS: Final = 2  # of the default and the best settings at the end
 Choices = Mapping[str, Sequence[Any]]
 
 
@@ -42,10 +43,9 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """All trials in their order; `before` and `after` are the defaults and `best`, in turns."""
+    """All trials in their order, then the default and the best settings, measured in turns."""
 
     trials: tuple[Trial, ...]
-    best: LoaderSettings
     before: Trial
     after: Trial
 
@@ -56,9 +56,11 @@ class Tuning:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """The settings that are to be set, by name."""
+        """The settings that are to be set, by name; none where they did not help in the end."""
+        if self.gain < GAIN:
+            return {}
         plain = dataclasses.asdict(LoaderSettings())
-        best = dataclasses.asdict(self.best)
+        best = dataclasses.asdict(self.after.settings)
         return {name: value for name, value in best.items() if value != plain[name]}
 
 
@@ -122,30 +124,32 @@ def find_images(
 
 
 def choices(cores: int, images: int, device: Device) -> dict[str, list[Any]]:
-    """What may be tried of each setting, on so many cores and images; the default is among it.
+    """What may be tried of each setting, on so many cores and images; the default comes first.
 
     Batches of more images than there are would be no other setting.
     """
-    threads = {max(1, cores // 2), cores, 2 * cores} if cores < 8 else {4, 8, 16, cores}
-    found: dict[str, list[Any]] = {
-        "threads": [0, *sorted(threads - {cores})],
-        "batch": [0, *(size for size in (8, 16, 32) if size < images)],
-        "readers": [2, *(n for n in (1, 4, 8) if n <= 2 * cores)],
-        "prefetch": [2, 1, 4],
+    threads = {max(1, cores // 2), 2 * cores} if cores < 8 else {4, 8, 16} - {cores}
+    tried: dict[str, list[Any]] = {
+        "threads": sorted(threads - {cores}),
+        "batch": [size for size in (8, 16, 32) if size < images],
+        "readers": [n for n in (1, 4, 8) if n <= 2 * cores],
+        "prefetch": [1, 4],
     }
     if device == "cpu":
-        found["isolation"] = ["thread", "process"]
-    return found
+        tried["isolation"] = ["thread", "process"]
+    plain = dataclasses.asdict(LoaderSettings())
+    return {name: list(dict.fromkeys([plain[name], *tried[name]])) for name in tried}
 
 
 def descend(
     measure: Callable[[LoaderSettings], Trial],
     options: Choices,
     on_trial: Callable[[Trial], object] = lambda _trial: None,
-) -> list[Trial]:
-    """One trial for each setting that is tried; the last best one is what the next varies.
+) -> tuple[list[Trial], LoaderSettings]:
+    """A trial of the default and of each setting that is tried, and the settings it ends with.
 
-    Settings come in the order of `options`; one is kept if it brings GAIN times the rate.
+    Settings come in the order of `options`. One is kept if it brings GAIN times the rate of those
+    that it varies, also where they are measured again: the machine may have become faster.
     """
     best = measure(LoaderSettings())
     trials = [best]
@@ -159,17 +163,9 @@ def descend(
             trials.append(trial)
             on_trial(trial)
             if trial.score > GAIN * best.score:
-                best = trial
-    return trials
-
-
-def best_of(trials: Sequence[Trial]) -> LoaderSettings:
-    """The settings that `descend` ended with."""
-    best = trials[0]
-    for trial in trials[1:]:
-        if trial.score > GAIN * best.score:
-            best = trial
-    return best.settings
+                again = measure(best.settings)
+                best = trial if trial.score > GAIN * again.score else again
+    return trials, best.settings
 
 
 def tune(
@@ -179,20 +175,21 @@ def tune(
 
     What was the best of many trials looked better than it is; the last two rates do not.
     """
-    trials = descend(bench.trial, options, on_trial)
-    best = best_of(trials)
+    trials, best = descend(bench.trial, options, on_trial)
     pairs: list[tuple[Trial, Trial]] = []
-    for _ in range(2):
+    for _ in range(_ROUNDS):
         before = bench.trial(LoaderSettings())
         after = bench.trial(best) if best != LoaderSettings() else before
         pairs.append((before, after))
         on_trial(after)
-    return Tuning(tuple(trials), best, _mean([a for a, _ in pairs]), _mean([b for _, b in pairs]))
+    return Tuning(
+        tuple(trials), _mean([before for before, _ in pairs]), _mean([after for _, after in pairs])
+    )
 
 
 def trial_count(options: Choices) -> int:
     """How many times `tune` calls `on_trial`."""
-    return 1 + sum(len(values) - 1 for values in options.values()) + 2
+    return 1 + sum(len(values) - 1 for values in options.values()) + _ROUNDS
 
 
 def _mean(trials: Sequence[Trial]) -> Trial:

@@ -77,7 +77,7 @@ def _report(found: "Diagnosis") -> Iterator[str]:
 
 
 def _decoder_line(check: "DecoderCheck") -> str:
-    use = "" if check.chosen else "(stand-in)"
+    use = "" if check.chosen else "(isolation=thread)"
     line = f"{check.syntax:<14} {check.uid:<24} {check.decoder:<12} {check.outcome:<7}"
     return f"{line}{use}{check.detail}".rstrip()
 
@@ -88,6 +88,7 @@ def _block(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _tune(sources: tuple[Path, ...], wanted: Any) -> "Tuning":
+    import logging
     import tempfile
 
     from benchmarks.tune import Bench, choices, find_images, trial_count, tune
@@ -101,6 +102,7 @@ def _tune(sources: tuple[Path, ...], wanted: Any) -> "Tuning":
         images = find_images(sources, device, Path(scratch))
         options = choices(core_count(), min(map(len, images.values())), device)
         bench = Bench(images, load_recipe("default-1536"), device)
+        logging.getLogger("mammo.loader").setLevel(logging.WARNING)  # it tells of every loader
         with progress(trial_count(options), "tune", "settings") as bar:
             return tune(bench, options, lambda _trial: bar.update())
 

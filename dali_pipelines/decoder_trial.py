@@ -36,7 +36,7 @@ _PREDICTOR: Final = 7  # of the jpeg_lossless case; jpeg_sv1 is predictor 1
 
 @dataclass(frozen=True, slots=True)
 class DecoderCheck:
-    """How `decoder` did on a file of one transfer syntax; `chosen` if a run would use it."""
+    """How `decoder` did on a file of one transfer syntax; `chosen` if a run uses it by default."""
 
     syntax: str
     uid: str
@@ -51,7 +51,7 @@ def check_decoders(syntaxes: Iterable[str] = SYNTAXES) -> tuple[DecoderCheck, ..
     values = _test_image()
     checks: list[DecoderCheck] = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
-        decoder = Decoder(LoaderSettings(threads=1), Recipe("trial"), pool)
+        decoder = Decoder(LoaderSettings(threads=1, isolation="thread"), Recipe("trial"), pool)
         for syntax in syntaxes:
             path = Path(folder, f"{syntax}.dcm")
             predictor = _PREDICTOR if syntax == "jpeg_lossless" else 1
@@ -65,25 +65,27 @@ def check_decoders(syntaxes: Iterable[str] = SYNTAXES) -> tuple[DecoderCheck, ..
 def _check_file(
     syntax: str, path: Path, decoder: Decoder, wanted: NDArray[np.uint16]
 ) -> list[DecoderCheck]:
-    """One check for the decoder that a run would use, and one for its stand-in if it has one."""
+    """One check for the decoder of a run in processes, one for that in threads if it differs."""
     uid = SYNTAXES[syntax]
     try:
         encoded = read_encoded(read_image(Source(str(path)), bytes(32), ReadOptions()))
     except RejectError as error:
         return [DecoderCheck(syntax, uid, "reader", True, "failed", str(error))]
-    chosen = route(encoded.record.stream)
-    found = _try_chosen(chosen, decoder, encoded, wanted)
-    checks = [DecoderCheck(syntax, uid, chosen, True, *found)]
-    if chosen == "dali":
-        stand_in = _judge(_decode_one(encoded), wanted)
-        checks.append(DecoderCheck(syntax, uid, "imagecodecs", False, *stand_in))
-    return checks
+    in_threads = route(encoded.record.stream)
+    found = _try(in_threads, decoder, encoded, wanted)
+    if in_threads != "dali":
+        return [DecoderCheck(syntax, uid, in_threads, True, *found)]
+    in_processes = _judge(_decode_one(encoded), wanted)
+    return [
+        DecoderCheck(syntax, uid, "imagecodecs", True, *in_processes),
+        DecoderCheck(syntax, uid, "dali", False, *found),
+    ]
 
 
-def _try_chosen(
-    chosen: str, decoder: Decoder, encoded: Encoded, wanted: NDArray[np.uint16]
+def _try(
+    name: str, decoder: Decoder, encoded: Encoded, wanted: NDArray[np.uint16]
 ) -> tuple[Outcome, str]:
-    name = f"{chosen} {encoded.record.stream.kind}"
+    name = f"{name} {encoded.record.stream.kind}"
     before = decoder.counts[name]
     try:
         (result,) = decoder.decode([encoded])

@@ -21,7 +21,7 @@ class LoaderSettings:
     threads: int = 0
     prefetch: int = 2
     batch: int = 0
-    isolation: Literal["thread", "process"] = "thread"
+    isolation: Literal["thread", "process"] = "process"
     verify: bool = False
 
     def __post_init__(self) -> None:

@@ -8,10 +8,11 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
-from dali_pipelines.codestream.stream import bare_codestream
+from dali_pipelines.codestream.stream import bare_codestream, read_stream_info
 from dali_pipelines.dicom.file_meta import read_file_meta
 from dali_pipelines.records import Encoded, ImageRecord, Location
 from dali_pipelines.storage.archive import MAX_INFLATED_BYTES, Source, open_source
@@ -43,6 +44,7 @@ def read_encoded(record: ImageRecord, *, verify: bool = False) -> Encoded:
             view.fill(offset, data[done : done + length])
             done += length
     bare = bare_codestream(data, record.stream)  # walks the stream to its end, so it is also proved
+    _require_same_header(bare, record)
     if verify and record.sha256:
         _require_same_bytes(bare, record)
     values = np.frombuffer(bare, np.uint8)
@@ -81,5 +83,17 @@ def _require_same_bytes(bare: memoryview, record: ImageRecord) -> None:
         raise RejectError(
             Reason.CHANGED,
             "the codestream's SHA-256 is not the one that the scan found, so its bytes changed; "
+            "fetch the file again",
+        )
+
+
+def _require_same_header(bare: memoryview, record: ImageRecord) -> None:
+    """Decoders take sizes from the codestream: one that changed may ask for any memory."""
+    if record.stream.kind in {"raw", "rle"}:
+        return
+    if read_stream_info(bare) != replace(record.stream, boxed=False):
+        raise RejectError(
+            Reason.CHANGED,
+            "the codestream's header is not the one that the scan found, so its bytes changed; "
             "fetch the file again",
         )

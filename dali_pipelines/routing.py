@@ -36,16 +36,16 @@ def class_of(record: ImageRecord) -> StreamClass:
 
 
 def route(stream: StreamInfo) -> Route:
-    """The decoder for one codestream on the CPU.
+    """The decoder for one codestream on the CPU, where decoders run in threads.
 
-    DALI's CPU decoder gives exact stored values for unsigned JPEG 2000 and HTJ2K of 9 to 16 bits;
-    it refuses signed ones, lossless JPEG above 8 bits and JPEG-LS. Where DALI is not installed
-    (its wheels are for Linux only) imagecodecs takes all.
+    DALI's CPU decoder gives exact stored values for unsigned JPEG 2000 of 9 to 16 bits; it refuses
+    signed ones, lossless JPEG above 8 bits and JPEG-LS, and takes twice as long as OpenJPH for
+    HTJ2K. Where DALI is not installed (its wheels are for Linux only) imagecodecs takes all.
     """
     if stream.kind in {"raw", "rle"}:
         return "numpy" if stream.kind == "raw" else "imagecodecs"
     by_dali = (
-        stream.kind in {"j2k", "htj2k"}
+        stream.kind == "j2k"
         and not stream.signed
         and stream.components == 1
         and stream.precision >= DALI_MIN_BITS

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from benchmarks import decode
 from benchmarks.gpu.inputs import COMPRESSED, Inputs, Note
-from benchmarks.passes import time_pass
 from benchmarks.job import Job
+from benchmarks.passes import time_pass
 from benchmarks.timing import spread
-from benchmarks.tune import Bench, best_of, descend
+from benchmarks.tune import Bench, descend
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.records import ImageRecord
 
@@ -28,8 +28,7 @@ def measure(inputs: Inputs, note: Note) -> None:
     images = inputs.records(_SCANNED, _IMAGES // (2 if inputs.quick else 1))
     recipe = inputs.load_recipe()
     bench = Bench({_SCANNED: images}, recipe, "gpu", BATCH, repeats=1 if inputs.quick else 2)
-    trials = descend(bench.trial, _OPTIONS)
-    best = best_of(trials)
+    trials, best = descend(bench.trial, _OPTIONS)
     note("scan", [dataclasses.asdict(t.settings) | {"img_s": dict(t.img_s)} for t in trials])
     note("settings", dataclasses.asdict(best))
     for syntax in COMPRESSED:
@@ -45,8 +44,10 @@ def compare(records: tuple[ImageRecord, ...], bench: Bench, best: LoaderSettings
     with decode.open_pass(job) as decode_all, bench.open_pass(records, best) as load_all:
         decode_all()
         load_all()
-        for _ in range(bench.repeats):
-            rates.append((time_pass(load_all, len(records)), time_pass(decode_all, len(records))))
+        rates.extend(
+            (time_pass(load_all, len(records)), time_pass(decode_all, len(records)))
+            for _ in range(bench.repeats)
+        )
     ours, bare = zip(*rates, strict=True)
     shares = [our / their for our, their in rates]
     return {"loader_img_s": spread(ours), "bare_img_s": spread(bare), "share": spread(shares)}

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from benchmarks import decode, train_step
 from benchmarks.gpu.inputs import COMPRESSED, Inputs, Note
-from benchmarks.passes import img_s
 from benchmarks.job import Job, OpenPass
+from benchmarks.passes import img_s
 from benchmarks.timing import round_off, spread
 
 MODEL: Final = "convnext_small"

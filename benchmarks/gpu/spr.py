@@ -3,8 +3,8 @@
 from typing import Final
 
 from benchmarks.gpu.inputs import Inputs, Note
-from benchmarks.passes import img_s
 from benchmarks.job import Job
+from benchmarks.passes import img_s
 from benchmarks.peers import spr
 from benchmarks.peers.pydicom_values import name_decoder
 from benchmarks.timing import spread

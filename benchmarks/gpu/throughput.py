@@ -4,8 +4,8 @@ from typing import Final
 
 from benchmarks import decode
 from benchmarks.gpu.inputs import COMPRESSED, Inputs, Note
-from benchmarks.passes import img_s
 from benchmarks.job import Job
+from benchmarks.passes import img_s
 from benchmarks.timing import spread
 
 SETTINGS: Final = ((1, 1), (8, 8), (16, 16), (32, 8), (32, 16))  # batch, threads

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,8 @@ def test_every_syntax_is_decoded_bit_for_bit(capsys: pytest.CaptureFixture[str])
     assert found["jpegls", "imagecodecs"]["uid"] == "1.2.840.10008.1.2.4.80"
     assert found["raw", "numpy"]["chosen"]
     if has_dali():
-        assert found["htj2k", "dali"]["chosen"]
-        assert not found["htj2k", "imagecodecs"]["chosen"]
+        assert not found["j2k", "dali"]["chosen"]
+    assert found["j2k", "imagecodecs"]["chosen"]
 
 
 def test_the_text_report_has_its_blocks(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,4 +101,56 @@ def test_a_stand_in_does_not_hide_that_dali_refused(
     monkeypatch.setattr(DaliDecoder, "decode", refuse)
     code, out, _ = run(capsys, "--json")
     assert code == 4
-    assert checks(out)["htj2k", "dali"]["outcome"] == "failed"
+    assert checks(out)["j2k", "dali"]["outcome"] == "failed"
+
+
+@pytest.fixture
+def quick_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tuning on two tiny images, of one setting."""
+    from benchmarks import tune
+
+    monkeypatch.setattr(tune, "SIZE", (128, 104))
+    monkeypatch.setattr(tune, "COUNT", {"cpu": 2, "gpu": 2})
+    monkeypatch.setattr(tune, "choices", lambda *_: {"prefetch": [2, 1]})
+
+
+@pytest.mark.usefixtures("quick_tuning")
+def test_tuning_gives_options_that_training_takes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.tune import Bench, LoaderSettings, Trial
+    from cli.resolve import split_sets
+
+    def trial(_: Bench, settings: LoaderSettings) -> Trial:
+        return Trial(settings, {"j2k": 2.0 if settings.prefetch == 1 else 1.0})
+
+    monkeypatch.setattr(Bench, "trial", trial)
+    code, out, _ = run(capsys, "--tune", "--device", "cpu", "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["set"] == ["--set", "loader.prefetch=1"]
+    assert document["gain"] == 2.0
+    assert document["best"]["img_s"] == {"j2k": 2.0}
+    of_train, of_recipe = split_sets((document["set"][1],))
+    assert (list(of_train), list(of_recipe)) == (["loader.prefetch=1"], [])
+    code, out, _ = run(capsys, "--tune", "--device", "cpu")
+    assert out.splitlines()[-1] == "--set loader.prefetch=1"
+
+
+@pytest.mark.usefixtures("quick_tuning")
+def test_tuning_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--tune", "--device", "cpu")
+    assert code == 0
+    titles, *lines = out.splitlines()
+    assert titles.split() == [
+        *("threads", "batch", "readers", "prefetch", "isolation", "j2k", "jpeg_sv1", "img/s")
+    ]
+    assert [line.split()[3] for line in lines[:2]] == ["2", "1"]
+
+
+@pytest.mark.usefixtures("quick_tuning")
+def test_nothing_to_tune_on_is_3(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("no image")
+    code, _, err = run(capsys, "--tune", "--device", "cpu", "--data", str(tmp_path))
+    assert code == 3
+    assert "no image among" in err
