@@ -11,7 +11,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
@@ -42,7 +42,7 @@ class Stopwatch:
     """Milliseconds by step, added up over some images."""
 
     def __init__(self) -> None:
-        self.ms: Counter[str] = Counter()
+        self.ms: defaultdict[str, float] = defaultdict(float)
 
     def time(self, step: str, run: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
         """What `run` gives; the time it took is added to the step."""

@@ -44,6 +44,8 @@ def command(*, tune: bool, sources: tuple[Path, ...], device: Any, as_json: bool
         document = _describe(found_settings)
         click.echo(json.dumps(document, indent=2) if as_json else "\n".join(_table(found_settings)))
         return
+    if sources != (Path(PHANTOM),) or device != "auto":
+        raise click.UsageError("--data and --device go with --tune")
     _diagnose(as_json=as_json)
 
 

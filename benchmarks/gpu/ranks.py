@@ -34,6 +34,9 @@ def measure(inputs: Inputs, note: Note) -> None:
     finally:
         for process in started:
             process.kill()
+    for rank, process in enumerate(started):
+        if process.returncode:
+            raise RuntimeError(f"rank {rank} ended with status {process.returncode}")
     found = json.loads(answers[0].splitlines()[-1])
     seen = sorted(index for rank in found for index in rank["indices"])
     note("ranks", [{k: v for k, v in rank.items() if k != "indices"} for rank in found])

@@ -7,6 +7,8 @@ it had found before, and no other.
 import argparse
 import importlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -65,20 +67,21 @@ def run_apart(name: str, inputs: Inputs, limit_s: float) -> dict[str, Any]:
     arguments = json.dumps(asdict(inputs), default=str)
     command = [sys.executable, "-m", "benchmarks.gpu.sections", name, arguments, str(out)]
     error = ""
-    try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter
-            command,
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=limit_s,
-            check=False,
-        )
-        if done.returncode:
-            error = f"it ended with status {done.returncode}: {done.stderr.strip()[-_LAST_WORDS:]}"
-    except subprocess.TimeoutExpired:
-        error = f"it took more than {limit_s:.0f} s"
+    with subprocess.Popen(  # noqa: S603 - our own interpreter
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            _, words = process.communicate(timeout=limit_s)
+            if process.returncode:
+                error = f"it ended with status {process.returncode}: {words.strip()[-_LAST_WORDS:]}"
+        except subprocess.TimeoutExpired:
+            error = f"it took more than {limit_s:.0f} s"
+            os.killpg(process.pid, signal.SIGKILL)  # and what it started
     found: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {}
     return found | ({"error": error} if error else {})
 

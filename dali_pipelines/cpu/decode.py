@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dali_pipelines.codestream.bit_budget import prove_decoded
+from dali_pipelines.codestream.rle import HEADER_BYTES, check_rle
 from dali_pipelines.cpu.htj2k import decode_by_openjph
 from dali_pipelines.dicom.uids import EXPLICIT_BIG_ENDIAN
 from dali_pipelines.records import Encoded, ImageRecord, Pixels, StreamKind
@@ -91,16 +92,20 @@ def _decode_raw(data: NDArray[np.uint8], record: ImageRecord) -> _Array:
 
 
 def _decode_rle(data: NDArray[np.uint8], record: ImageRecord) -> _Array:
-    """Byte planes of PackBits, most significant first. PS3.5 Annex G."""
+    """Byte planes of PackBits, most significant first. PS3.5 Annex G.
+
+    The decoder dies of an offset beyond the data, so the header is checked here too.
+    """
     tags = record.tags
+    pixels = tags.rows * tags.columns
+    check_rle(data[:HEADER_BYTES].tobytes(), len(data), pixels, tags.bits_allocated)
     flat = imagecodecs.dicomrle_decode(data, f"<u{tags.bits_allocated // 8}")
     words = np.frombuffer(flat, f"<u{tags.bits_allocated // 8}")
-    if len(words) < tags.rows * tags.columns:
+    if len(words) < pixels:
         raise RejectError(
-            Reason.TRUNCATED,
-            f"the RLE data holds {len(words)} values, {tags.rows * tags.columns} were expected",
+            Reason.TRUNCATED, f"the RLE data holds {len(words)} values, {pixels} were expected"
         )
-    image = words[: tags.rows * tags.columns].reshape(tags.rows, tags.columns).astype(np.uint16)
+    image = words[:pixels].reshape(tags.rows, tags.columns).astype(np.uint16)
     image >>= np.uint16(_unused_low_bits(record))
     return image
 

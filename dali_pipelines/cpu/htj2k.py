@@ -10,8 +10,9 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from dali_pipelines.codestream.j2k import measure
 from dali_pipelines.records import ImageRecord
-from dali_pipelines.verdicts import Flag
+from dali_pipelines.verdicts import RejectError
 
 _SSIZ: Final = 42  # the byte that states precision and sign: SOC, then SIZ (T.800 table A.9)
 _STATED: Final = 16  # bits
@@ -26,7 +27,7 @@ def decode_by_openjph(data: NDArray[np.uint8], record: ImageRecord) -> NDArray[n
     1,141 streams with random bytes in their tiles that OpenJPEG refused, 17 passed here.
     """
     stream = record.stream
-    if not _suits(record) or data[_SSIZ : _SSIZ + 1].tolist() != [stream.precision - 1]:
+    if not _suits(data, record) or data[_SSIZ : _SSIZ + 1].tolist() != [stream.precision - 1]:
         return None
     restated = data.copy()
     restated[_SSIZ] = _STATED - 1
@@ -44,8 +45,15 @@ def decode_by_openjph(data: NDArray[np.uint8], record: ImageRecord) -> NDArray[n
     return values
 
 
-def _suits(record: ImageRecord) -> bool:
+def _suits(data: NDArray[np.uint8], record: ImageRecord) -> bool:
     """Whether the two agree: all tile-parts proved to be there, 5-3 wavelet, room for the lift."""
     stream = record.stream
     plain = stream.components == 1 and not stream.signed and not stream.lossy
-    return plain and stream.precision < _STATED and Flag.UNPROVEN not in record.flags
+    return plain and stream.precision < _STATED and _is_proved(data)
+
+
+def _is_proved(data: NDArray[np.uint8]) -> bool:
+    try:
+        return measure(data.data).proven
+    except RejectError:
+        return False

@@ -69,9 +69,7 @@ class Batches:
         self._maker = BlockMaker(records, recipe, rejections, self._decoder.resolve)
         self.counts = self._decoder.counts
 
-    def build(
-        self, groups: Iterable[list[ReadBlock]]
-    ) -> Generator[tuple[Batch, Slot], None, None]:
+    def build(self, groups: Iterable[list[ReadBlock]]) -> Generator[tuple[Batch, Slot], None, None]:
         """One batch for each block, in order, with the slot that its images are."""
         submitted: deque[_Submitted] = deque()
         queued: deque[_Queued] = deque()

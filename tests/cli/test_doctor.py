@@ -154,3 +154,12 @@ def test_nothing_to_tune_on_is_3(capsys: pytest.CaptureFixture[str], tmp_path: P
     code, _, err = run(capsys, "--tune", "--device", "cpu", "--data", str(tmp_path))
     assert code == 3
     assert "no image among" in err
+
+
+@pytest.mark.parametrize("words", [("--data", "."), ("--device", "cpu")])
+def test_what_is_for_tuning_alone_is_2(
+    words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, *words)
+    assert code == 2
+    assert "go with --tune" in err

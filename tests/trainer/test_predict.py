@@ -143,7 +143,7 @@ def test_a_checkpoint_names_nothing_but_a_network(save: Any) -> None:
         load_scorer([path])
 
 
-def test_the_device_is_that_of_the_model_alone(
+def test_images_are_prepared_on_the_device_that_was_asked_for(
     save: Any, options: PredictOptions, toy_frame: pd.DataFrame, fake_source: Any
 ) -> None:
     opened = []
@@ -153,4 +153,4 @@ def test_the_device_is_that_of_the_model_alone(
         return fake_source(records, recipe, settings)
 
     predict(toy_frame[:2], load_scorer([save(1)]), replace(options, open_source=open_source))
-    assert opened == ["auto"]
+    assert opened == ["cpu"]

@@ -246,7 +246,7 @@ def test_a_run_taken_up_remembers_its_rejects(
     assert (tmp_path / "cut" / "rejects.csv").read_text().count("E_TRUNCATED") == 3
 
 
-def test_the_device_is_that_of_the_model_alone(
+def test_images_are_prepared_on_the_device_that_was_asked_for(
     toy_manifest: Path, fake_source: Any, tmp_path: Path
 ) -> None:
     opened = []
@@ -257,7 +257,7 @@ def test_the_device_is_that_of_the_model_alone(
 
     options = RunOptions(device="cpu", open_source=open_source)
     train(replace(SETTINGS, epochs=1), RECIPE, toy_manifest, tmp_path / "run", options)
-    assert opened == ["auto"]
+    assert opened == ["cpu"]
 
 
 def test_a_table_of_rejects_that_cannot_be_read_is_said(go: Any, tmp_path: Path) -> None:

@@ -174,3 +174,12 @@ def test_what_a_decoder_says_is_not_passed_on(noise: Callable, encoded_of: Calla
     with pytest.raises(RejectError) as caught:
         decode(junk)
     assert caught.value.detail == "the j2k decoder refused the codestream (Jpeg2kError)"
+
+
+def test_an_rle_offset_beyond_the_data_is_refused(noise: Callable, encoded_of: Callable) -> None:
+    whole = encoded_of(noise(12, (20, 30)), "rle", 12)
+    data = whole.data.copy()
+    data[4:8] = 0xFF  # where the first byte plane begins (PS3.5 G.5)
+    with pytest.raises(RejectError) as caught:
+        decode(replace(whole, data=data))
+    assert caught.value.reason in {Reason.CORRUPT, Reason.TRUNCATED}

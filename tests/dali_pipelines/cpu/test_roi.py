@@ -95,7 +95,7 @@ def test_method_none_keeps_the_frame_as_it_is() -> None:
 
 
 def test_the_mean_of_a_block_is_rounded_down() -> None:
-    # 2 x 2 blocks. Level 0 of 256 is background, up to 255; breast is above 255 + int(0.04 * 65536).
+    # 2 x 2 blocks. Level 0 of 256, up to 255, is background; breast is above 255 + int(0.04 * 65536)
     limit = 255 + 2621
     image = np.zeros((512, 400), np.uint16)
     image[10:12, 20:22] = [[limit + 1, limit + 1], [limit + 1, limit]]
@@ -111,7 +111,7 @@ def test_blocks_at_the_edges_are_means_of_the_pixels_they_have() -> None:
 
 
 def test_background_is_the_most_frequent_dark_level() -> None:
-    # Three pixels of level 1 of 256, which ends at 511, against one of level 0 and four bright ones.
+    # Three pixels of level 1 of 256, which ends at 511, against one of level 0 and four bright
     dim = 511 + 2621
     image = np.array([[300, 300, 300, 65535, 65535, 65535, 65535, 1, dim]], np.uint16)
     assert edges(box_of(image, ANY_SIZE)) == (0, 1, 3, 7)
