@@ -27,7 +27,14 @@ _REFUSALS: Final = (RuntimeError, ValueError, IndexError, MemoryError)
 
 
 class BatchError(RuntimeError):
-    """DALI refused a batch because of at least one sample in it; the next batch is not affected."""
+    """DALI refused a batch because of at least one sample in it; the next batch is not affected.
+
+    `of_a_file` is False where it ran out of memory, which says nothing about the samples.
+    """
+
+    def __init__(self, message: str, *, of_a_file: bool = True) -> None:
+        super().__init__(message)
+        self.of_a_file = of_a_file
 
 
 # Depth 1: the first schedule_run then begins one batch, not several that nobody has fed yet. It
@@ -100,7 +107,8 @@ class DaliDecoder:
         try:
             images, numbers = self._pipeline.share_outputs(cuda_stream=self._stream())
         except _REFUSALS as error:
-            raise BatchError(f"DALI refused a batch: {error}") from error
+            of_a_file = not isinstance(error, MemoryError)
+            raise BatchError(f"DALI refused a batch: {error}", of_a_file=of_a_file) from error
         found = np.unique(numbers.as_array()).tolist()
         assert found == [number], f"DALI gave batch {found} where batch {number} was due"
         self._pipeline.release_outputs()

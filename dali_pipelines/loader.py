@@ -46,6 +46,7 @@ class Loader:
         self._rejections = Rejections(records)
         self._batches = load_batches(self.device)(records, recipe, self._settings, self._rejections)
         self._read_ahead = ReadAhead(records, self._settings)
+        self._run: Iterator[Batch] = iter(())
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +60,9 @@ class Loader:
         self.close()
 
     def close(self) -> None:
-        """End the threads and the decoders, and say what was decoded where."""
+        """End the threads and the decoders, and say what was decoded where; ends an open run."""
+        if isinstance(self._run, Generator):
+            self._run.close()
         if self.counts:
             by_decoder = (f"{count:,} {name}" for name, count in sorted(self.counts.items()))
             log.info("decoded: %s", ", ".join(by_decoder))
@@ -84,8 +87,8 @@ class Loader:
     def run(self, blocks: Blocks) -> Iterator[Batch]:
         """One batch for each row of `blocks` (B, N), in order; may be left early. One at a time."""
         ahead = run_ahead(self._build(blocks), self._settings.prefetch)
-        batches: Iterator[Batch] = self._batches.lend(ahead)
-        return batches
+        self._run = self._batches.lend(ahead)
+        return self._run
 
     def _build(self, blocks: Blocks) -> Generator[Batch, None, None]:
         with closing(self._read_ahead.groups(blocks)) as groups:

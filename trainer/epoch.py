@@ -145,8 +145,8 @@ def fill_empty_slots(images: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
 def _learn(learner: Learner, batch: Batch, labels: NDArray[np.int64]) -> tuple[int, float, bool]:
     """One step of all ranks: images in it, this rank's part of the loss, any wish to stop."""
     world = learner.world
+    count = int(batch.valid.sum())  # on the CPU: the device would have to be waited for
     valid = batch.valid.to(world.device)
-    count = int(valid.sum())
     total, stops = world.sum(np.array([count, learner.stop.is_set()], dtype=np.float64))
     images = fill_empty_slots(batch.images.to(world.device), valid)
     targets = torch.from_numpy(labels[batch.indices].astype(np.float32)).to(world.device)

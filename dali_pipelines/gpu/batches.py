@@ -66,7 +66,8 @@ class Batches:
         self._workers = ThreadPoolExecutor(settings.resolved_threads(), "mammo-work")
         cpu = Decoder(settings, recipe, self._workers)
         self._decoder = GpuDecoder(cpu, settings, recipe)
-        self._maker = BlockMaker(records, recipe, rejections, self._decoder.resolve)
+        resolve = partial(self._workers.map, self._decoder.resolve)
+        self._maker = BlockMaker(records, recipe, rejections, resolve)
         self.counts = self._decoder.counts
 
     def build(self, groups: Iterable[list[ReadBlock]]) -> Generator[tuple[Batch, Slot], None, None]:

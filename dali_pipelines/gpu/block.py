@@ -32,14 +32,14 @@ class Launched:
 
 
 class BlockMaker:
-    """Prepares the blocks of a loader; `resolve` gives the CPU's word on a doubtful codestream."""
+    """Prepares the blocks of a loader; `resolve` gives the CPU's word on doubtful codestreams."""
 
     def __init__(
         self,
         records: Sequence[ImageRecord],
         recipe: Recipe,
         rejections: Rejections,
-        resolve: Callable[[Encoded], Decoded],
+        resolve: Callable[[Sequence[Encoded]], Iterable[Decoded]],
     ) -> None:
         self._records = records
         self._recipe = recipe
@@ -57,10 +57,9 @@ class BlockMaker:
 
     def finish(self, block: Launched, doubtful: Sequence[int]) -> Batch:
         """The batch; places in `doubtful` are first decoded again, by the CPU, and prepared."""
-        for place in doubtful:
-            item = block.read.encoded[place]
-            assert isinstance(item, Encoded)
-            block.decoded[place] = self._resolve(item)
+        items = [item for k in doubtful if isinstance(item := block.read.encoded[k], Encoded)]
+        for place, decoded in zip(doubtful, self._resolve(items), strict=True):
+            block.decoded[place] = decoded
             block.boxes.pop(place, None)
         if doubtful:
             self._prepare(block, doubtful)

@@ -6,6 +6,7 @@ a picture, the class of the codestream moves to the CPU for the rest of the run;
 verdict, the file was at fault.
 """
 
+import logging
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +34,8 @@ from dali_pipelines.verdicts import RejectError, guarded
 # ms whatever its size (nvImageCodec's example notebooks). Above 16 tiles lose their own threads.
 _FEWEST_THREADS: Final = 8
 _MOST_THREADS: Final = 16
+
+log = logging.getLogger("mammo.decode")
 
 
 @dataclass(slots=True)
@@ -159,20 +162,22 @@ class GpuDecoder:
         """What became of each frame; None where the CPU is to decode it yet."""
         try:
             images = self._start_dali().receive()
-        except BatchError:
-            return self._decode_refused(share)
+        except BatchError as error:
+            log.warning("%s; the CPU decodes it one by one", error)
+            return self._decode_refused(share, of_a_file=error.of_a_file)
         return [self._accept(frame, image) for frame, image in zip(share, images, strict=True)]
 
-    def _decode_refused(self, share: list[Frame]) -> list[Decoded]:
+    def _decode_refused(self, share: list[Frame], *, of_a_file: bool) -> list[Decoded]:
         """What the CPU makes of frames that DALI refused together, each on its own.
 
-        If it can decode all of them, DALI refuses a class that is sound. If more than one is here
-        they are not mixed with others any more, so that the next refusal tells which it is.
+        If it can decode all of them, DALI refuses a class that is sound, unless it merely ran out
+        of memory. If more than one is here they are not mixed with others any more, so that the
+        next refusal tells which it is.
         """
         self.counts["gpu batches decoded again one by one"] += 1
         items = [frame.item for frame in share]
         decoded: list[Decoded] = list(self._pool.map(self._cpu.decode_alone, items))
-        if all(isinstance(pixels, Pixels) for pixels in decoded):
+        if of_a_file and all(isinstance(pixels, Pixels) for pixels in decoded):
             kinds = {class_of(item.record) for item in items}
             self._intake.suspect(kinds)
             if len(kinds) == 1:

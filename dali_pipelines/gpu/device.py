@@ -56,22 +56,38 @@ class CudaDevice:
     def launch(
         self, source: str, kernel: str, grid: Dim, block: Dim, args: Sequence[Argument]
     ) -> None:
-        """Queue `kernel` of `kernels/<source>.cu` on torch's current stream."""
-        stream = torch.cuda.current_stream(self.torch_device).cuda_stream
+        """Queue `kernel` of `kernels/<source>.cu` on torch's current stream.
+
+        Raises DeviceError where CUDA reports an error, which may be that of earlier work.
+        """
+        cuda = self._cupy.cuda
+        torch_stream = torch.cuda.current_stream(self.torch_device)
+        stream = cuda.Stream.from_external(_TorchStream(torch_stream))
         plain = tuple(
             np.uint64(arg.data_ptr()) if isinstance(arg, torch.Tensor) else arg for arg in args
         )
-        with (
-            self._cupy.cuda.Device(self.torch_device.index),
-            self._cupy.cuda.ExternalStream(stream),
-        ):
-            self._function(source, kernel)(grid, block, plain)
+        errors = cuda.driver.CUDADriverError, cuda.runtime.CUDARuntimeError
+        try:
+            with cuda.Device(self.torch_device.index), stream:
+                self._function(source, kernel)(grid, block, plain)
+        except (*errors, cuda.compiler.CompileException) as error:
+            raise DeviceError(f"the GPU failed at kernel {kernel!r}: {error}") from error
 
     def _function(self, source: str, kernel: str) -> Any:
         if (source, kernel) not in self._functions:
             module = self._cupy.RawModule(code=read_source(source), options=OPTIONS)
             self._functions[source, kernel] = module.get_function(kernel)
         return self._functions[source, kernel]
+
+
+class _TorchStream:
+    """A stream of torch's as CuPy takes one: by the protocol `__cuda_stream__`, version 0."""
+
+    def __init__(self, stream: torch.cuda.Stream) -> None:
+        self._address: int = stream.cuda_stream
+
+    def __cuda_stream__(self) -> tuple[int, int]:
+        return 0, self._address
 
 
 @cache
@@ -130,7 +146,7 @@ class Download:
             return
         self._host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
         self._host.copy_(values, non_blocking=True)
-        self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        self._event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         self._event.record()
 
     def get(self) -> NDArray[Any]:

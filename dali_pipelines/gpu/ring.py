@@ -13,9 +13,13 @@ from dali_pipelines.recipe import Recipe
 
 
 class Mark:
-    """A point in the work of a stream that another stream can wait for; nothing on the CPU."""
+    """A point in the work of a stream that another stream can wait for; nothing on the CPU.
+
+    Both are the calling thread's current streams of `device`, whatever its current device is.
+    """
 
     def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._event: torch.cuda.Event | None = None
         if device.type == "cuda":
             self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -23,12 +27,12 @@ class Mark:
     def set(self) -> None:
         """Put the mark after all that was queued on the current stream so far."""
         if self._event is not None:
-            self._event.record()
+            self._event.record(torch.cuda.current_stream(self._device))
 
     def wait(self) -> None:
         """Let the current stream go on only past the mark; the host goes on at once."""
         if self._event is not None:
-            self._event.wait()
+            self._event.wait(torch.cuda.current_stream(self._device))
 
 
 class Slot:
@@ -55,6 +59,8 @@ class Ring:
         """Make `depth` slots for `batch` images idle, also those that an ended run left in use."""
         fits = len(self._slots) == depth and len(self._slots[0].images) == batch
         if not fits:
+            for slot in self._slots:  # their memory goes back to the current stream
+                slot.free.wait()
             self._slots = [Slot(batch, self._recipe, self._device) for _ in range(depth)]
         self._idle = deque(self._slots)
 

@@ -191,3 +191,13 @@ def test_noise_in_a_valid_stream_is_found_by_its_hash(records: list[ImageRecord]
             list(loader.run(sequential_blocks(1, 1)))
             found.append([reject.reason for reject in loader.rejects])
     assert found == [[], [Reason.CHANGED]]
+
+
+def test_closing_the_loader_ends_an_open_run(records: list[ImageRecord]) -> None:
+    before = threading.active_count()
+    loader = Loader(records, RECIPE)
+    run = loader.run(sequential_blocks(len(records), 1))
+    next(run)
+    loader.close()
+    assert list(run) == []
+    assert threading.active_count() == before

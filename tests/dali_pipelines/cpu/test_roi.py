@@ -95,7 +95,7 @@ def test_method_none_keeps_the_frame_as_it_is() -> None:
 
 
 def test_the_mean_of_a_block_is_rounded_down() -> None:
-    # 2 x 2 blocks. Level 0 of 256, up to 255, is background; breast is above 255 + int(0.04 * 65536)
+    # 2 x 2 blocks. Level 0 of 256, up to 255, is background; breast is above 255 + 0.04 * 65536.
     limit = 255 + 2621
     image = np.zeros((512, 400), np.uint16)
     image[10:12, 20:22] = [[limit + 1, limit + 1], [limit + 1, limit]]

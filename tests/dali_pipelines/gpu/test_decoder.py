@@ -483,3 +483,14 @@ def test_doubts_are_settled_in_a_child(new_decoder, coded):
     assert isinstance(pixels, Pixels)
     assert np.array_equal(stored(pixels), values)
     assert decoder.counts["imagecodecs j2k"] == 1
+
+
+def test_a_lack_of_memory_says_nothing_of_the_class(new_decoder, coded):
+    def out_of_memory(_info, _values):
+        raise BatchError("no memory", of_a_file=False)
+
+    decoder, _ = new_decoder(out_of_memory)
+    values, item = coded()
+    (pixels,) = run(decoder, [item]).pixels
+    assert np.array_equal(stored(pixels), values)
+    assert not moved(decoder)
