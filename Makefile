@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= demo
 SLICE ?=
 DATA ?=
+RESULT := benchmarks/results/benchmark.json
 
 # The first Python that is new enough and can make a virtual environment; override with PYTHON=...
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -45,10 +46,12 @@ types: $(DEV)  ## mypy, strict
 evidence: $(DEV)  ## the slow tests (SLICE=ci: a seeded slice of at most ten minutes)
 	MAMMO_EVIDENCE=$(or $(SLICE),full) $(BIN)/python -m pytest -q -m slow
 
-bench: $(BENCH)  ## measure start-up, each part, and us against other tools; write benchmarks/results
+bench: $(BENCH)  ## measure start-up, each part, us against others (DATA=files): benchmarks/results
 	$(BIN)/python -m benchmarks.startup
-	$(BIN)/mammo benchmark all --json > benchmarks/results/benchmark.json
-	$(BIN)/python -m benchmarks.peers $(DATA)
+	$(BIN)/mammo benchmark all --json $(DATA:%=--data %) > $(RESULT).part
+	mv $(RESULT).part $(RESULT)
+	$(BIN)/python -m benchmarks.peers $(DATA:%=--data %)
+	$(BIN)/python -m benchmarks.reduced_decode $(DATA:%=--data %)
 
 $(BENCH): $(RUN)
 	$(BIN)/pip install -qq --editable '.[bench]'

@@ -103,7 +103,7 @@ def _rle(encoded: Encoded) -> Any:
 
 _LIBRARIES: Final[dict[StreamKind, Callable[[Encoded], Any]]] = {
     "j2k": _j2k,
-    "htj2k": _j2k,
+    "htj2k": lambda encoded: imagecodecs.htj2k_decode(encoded.data),
     "jpeg_lossless": _jpeg,
     "jpeg_dct": _jpeg,
     "jpegls": lambda encoded: imagecodecs.jpegls_decode(encoded.data),

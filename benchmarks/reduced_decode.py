@@ -94,7 +94,7 @@ def measure(encoded: Encoded, recipe: Recipe, repeats: int) -> list[dict[str, An
 def main() -> None:
     """Measure each image in each syntax, write the result, print a line for each row."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--data", type=Path, nargs="*", default=[])
+    parser.add_argument("--data", type=Path, nargs="*", action="extend", default=[])
     parser.add_argument("--size", default="3328x2560", help="of synthetic images")
     parser.add_argument("--images", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)

@@ -33,7 +33,7 @@ Job = Callable[[], Result]
 
 
 class Decoder:
-    """Decodes on the CPU what a recipe wants; `counts` says how many codestreams went where.
+    """Decodes on the CPU what a recipe wants; `counts` says how many pictures came from where.
 
     Decoders that take one image at a time run on `pool`, or, with `settings.isolation` "process",
     in children that `pool` waits for; so does JPEG 2000 then, and always where the recipe leaves
@@ -82,10 +82,8 @@ class Decoder:
         """One codestream, decoded in a child that may die of it."""
         result = guarded(partial(self._children.decode, item, self._recipe))
         left_out = result.reduce if isinstance(result, Pixels) else 0
-        if left_out:
-            self._count(f"pillow {item.record.stream.kind} 1/{1 << left_out}")
-        else:
-            self._count(f"imagecodecs {item.record.stream.kind}")
+        decoder, part = ("pillow", f" 1/{1 << left_out}") if left_out else ("imagecodecs", "")
+        self._count(f"{decoder} {item.record.stream.kind}{part}", result)
         return result
 
     def close(self) -> None:
@@ -105,8 +103,7 @@ class Decoder:
             elif decoder == "dali":
                 by_dali[k] = item
             else:
-                self._count(f"{decoder} {item.record.stream.kind}")
-                jobs[k] = partial(_decode_here, item)
+                jobs[k] = partial(self._decode_here, decoder, item)
         return jobs, by_dali
 
     def _goes_to_a_child(self, item: Encoded, decoder: str) -> bool:
@@ -129,15 +126,23 @@ class Decoder:
         try:
             images = self._dali.decode([item.data for item in streams])
         except BatchError:
-            self._count("batches decoded again one by one")
+            self.counts["batches decoded again one by one"] += 1
             return list(self._pool.map(self.decode_alone, streams))
-        for item in streams:
-            self._count(f"dali {item.record.stream.kind}")
-        return [_checked(item, image) for item, image in zip(streams, images, strict=True)]
+        decoded = [_checked(item, image) for item, image in zip(streams, images, strict=True)]
+        for item, result in zip(streams, decoded, strict=True):
+            self._count(f"dali {item.record.stream.kind}", result)
+        return decoded
 
-    def _count(self, name: str) -> None:
-        with self._counting:
-            self.counts[name] += 1
+    def _decode_here(self, decoder: str, item: Encoded) -> Result:
+        result = guarded(partial(decode, item))
+        self._count(f"{decoder} {item.record.stream.kind}", result)
+        return result
+
+    def _count(self, name: str, result: Result) -> None:
+        """Count the decoder's picture, if it gave one."""
+        if isinstance(result, Pixels):
+            with self._counting:
+                self.counts[name] += 1
 
 
 def shares(streams: Sequence[Encoded], most: int, most_pixels: int) -> Iterator[list[int]]:
@@ -156,10 +161,6 @@ def shares(streams: Sequence[Encoded], most: int, most_pixels: int) -> Iterator[
         pixels += size
     if share:
         yield share
-
-
-def _decode_here(item: Encoded) -> Result:
-    return guarded(partial(decode, item))
 
 
 def _given(pixels: Result) -> Result:

@@ -14,7 +14,6 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dali_pipelines.cpu.decode import decode
 from dali_pipelines.decoder import Decoded, Decoder
 from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.loader_settings import LoaderSettings
@@ -30,6 +29,7 @@ from dali_pipelines.verdicts import RejectError
 
 Outcome = Literal["ok", "wrong", "failed", "unavailable"]
 
+_ISOLATIONS: Final[tuple[Literal["process", "thread"], ...]] = ("process", "thread")
 _PRECISION: Final = 12
 _PREDICTOR: Final = 7  # of the jpeg_lossless case; jpeg_sv1 is predictor 1
 
@@ -51,56 +51,53 @@ def check_decoders(syntaxes: Iterable[str] = SYNTAXES) -> tuple[DecoderCheck, ..
     values = _test_image()
     checks: list[DecoderCheck] = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
-        decoder = Decoder(LoaderSettings(threads=1, isolation="thread"), Recipe("trial"), pool)
+        in_children, in_threads = (
+            Decoder(LoaderSettings(threads=1, isolation=isolation), Recipe("trial"), pool)
+            for isolation in _ISOLATIONS
+        )
         for syntax in syntaxes:
             path = Path(folder, f"{syntax}.dcm")
             predictor = _PREDICTOR if syntax == "jpeg_lossless" else 1
             header = HeaderSpec(syntax=syntax, precision=_PRECISION, predictor=predictor)
             write_dicom(path, values, header)
-            checks += _check_file(syntax, path, decoder, values)
-        decoder.close()
+            checks += _check_file(syntax, path, (in_children, in_threads), values)
+        in_children.close()
+        in_threads.close()
     return tuple(checks)
 
 
 def _check_file(
-    syntax: str, path: Path, decoder: Decoder, wanted: NDArray[np.uint16]
+    syntax: str, path: Path, decoders: tuple[Decoder, Decoder], wanted: NDArray[np.uint16]
 ) -> list[DecoderCheck]:
     """One check for the decoder of a run in processes, one for that in threads if it differs."""
+    in_children, in_threads = decoders
     uid = SYNTAXES[syntax]
     try:
         encoded = read_encoded(read_image(Source(str(path)), bytes(32), ReadOptions()))
     except RejectError as error:
         return [DecoderCheck(syntax, uid, "reader", True, "failed", str(error))]
-    in_threads = route(encoded.record.stream)
-    found = _try(in_threads, decoder, encoded, wanted)
-    if in_threads != "dali":
-        return [DecoderCheck(syntax, uid, in_threads, True, *found)]
-    in_processes = _judge(_decode_one(encoded), wanted)
-    return [
-        DecoderCheck(syntax, uid, "imagecodecs", True, *in_processes),
-        DecoderCheck(syntax, uid, "dali", False, *found),
-    ]
+    of_threads = route(encoded.record.stream)
+    chosen = "imagecodecs" if of_threads == "dali" else of_threads
+    found = _try(chosen, in_children, encoded, wanted)
+    checks = [DecoderCheck(syntax, uid, chosen, True, *found)]
+    if of_threads != chosen:
+        found = _try(of_threads, in_threads, encoded, wanted)
+        checks.append(DecoderCheck(syntax, uid, of_threads, False, *found))
+    return checks
 
 
 def _try(
-    name: str, decoder: Decoder, encoded: Encoded, wanted: NDArray[np.uint16]
+    library: str, decoder: Decoder, encoded: Encoded, wanted: NDArray[np.uint16]
 ) -> tuple[Outcome, str]:
-    name = f"{name} {encoded.record.stream.kind}"
+    name = f"{library} {encoded.record.stream.kind}"
     before = decoder.counts[name]
     try:
         (result,) = decoder.decode([encoded])
-    except (ImportError, OSError, RuntimeError) as error:  # its library does not load or start
+    except (ImportError, OSError, RuntimeError) as error:  # its library or process does not start
         return "unavailable", f"{type(error).__name__}: {error}"
-    if decoder.counts[name] == before:
+    if isinstance(result, Pixels) and decoder.counts[name] == before:
         return "failed", "it refused the codestream and its stand-in took over"
     return _judge(result, wanted)
-
-
-def _decode_one(encoded: Encoded) -> Decoded:
-    try:
-        return decode(encoded)
-    except RejectError as error:
-        return error
 
 
 def _judge(result: Decoded, wanted: NDArray[np.uint16]) -> tuple[Outcome, str]:

@@ -57,8 +57,8 @@ class Diagnosis:
 
     @property
     def broken(self) -> tuple[DecoderCheck, ...]:
-        """The decoders that should work and do not."""
-        return tuple(check for check in self.decoders if check.outcome != "ok")
+        """The decoders that a run would use and that do not work."""
+        return tuple(check for check in self.decoders if check.chosen and check.outcome != "ok")
 
 
 def diagnose() -> Diagnosis:
@@ -108,7 +108,7 @@ def find_warnings(
 ) -> Iterator[str]:
     """Sentences on what works but should be known."""
     if packages["dali"] == ABSENT and platform.system() == "Linux":
-        yield "DALI is not installed: imagecodecs decodes everything, which is slower for JPEG 2000"
+        yield "DALI is not installed: nothing can be decoded on a GPU"
     if _version("nvidia-dali-cuda120") and _version("nvidia-dali-cuda130"):
         yield "DALI is installed for CUDA 12 and 13, which own the same files: uninstall one"
     if gpus and packages["cupy"] == ABSENT:

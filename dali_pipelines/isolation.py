@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from dali_pipelines.errors import DeviceError
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Encoded, ImageRecord, Pixels
 from dali_pipelines.shared_bytes import SharedBytes
@@ -26,6 +27,8 @@ from dali_pipelines.verdicts import Reason, RejectError, guarded
 
 CPU_DECODER: Final = "dali_pipelines.cpu.reduced_decode:decode_reduced"
 TIMEOUT_S: Final = 60.0  # the largest mammogram takes about 4 s in the slowest decoder
+START_S: Final = 120.0  # 0.2 s on an idle machine
+_READY: Final = "ready"
 # Else glibc gives the memory of each image back and asks for it anew, page by page: of 8.5 MP 50 of
 # 957 ms for JPEG 2000, 5 of 49 for HTJ2K, 8 of 27 for RLE (CPU time of a child, glibc 2.36).
 _KEEP_MEMORY: Final = {
@@ -54,9 +57,10 @@ class IsolatedDecoder:
         """What the function gives for one codestream.
 
         Raises what it raises as RejectError, DECODER_CRASH where the child died of the codestream,
-        TIMEOUT where it did not answer in time. No codestream makes a decoder send itself SIGKILL:
-        that came from outside, so a child that was killed is replaced and asked once more. It may
-        have come for the memory that this very codestream takes, so the second time is a crash.
+        TIMEOUT where it did not answer in time; DeviceError where no child can be started. No
+        codestream makes a decoder send itself SIGKILL: that came from outside, so a child that was
+        killed is replaced and asked once more. It may have come for the memory that this very
+        codestream takes, so the second time is a crash.
         """
         answer = self._ask(encoded, recipe)
         if answer == -signal.SIGKILL:
@@ -78,7 +82,7 @@ class IsolatedDecoder:
         """The child's answer, or its exit status if it died over it."""
         if self._child is None or self._child.has_ended():
             self.close()
-            self._child = _Child(self._function)
+            self._child = _new_child(self._function)
         try:
             answer = self._child.decode(encoded, recipe, self.timeout_s)
         except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -107,6 +111,7 @@ class _Child:
         finally:
             theirs.close()
             alive.close()
+        self._require_ready()
 
     def decode(self, encoded: Encoded, recipe: Recipe, timeout_s: float) -> _Answer | None:
         """The child's answer, None if there is none in time; EOFError or OSError if it is dead."""
@@ -122,6 +127,18 @@ class _Child:
         height, width, shift, levels = answer
         values = memory[: 2 * height * width].view(np.uint16).reshape(height, width)
         return Pixels(values.copy(), shift, levels)
+
+    def _require_ready(self) -> None:
+        """DeviceError unless the child has loaded its decoders: that is no codestream's fault."""
+        try:
+            if self._pipe.poll(START_S) and self._pipe.recv() == _READY:
+                return
+        except (EOFError, ConnectionResetError):
+            pass  # it has ended; one that hangs is killed by `close`
+        raise DeviceError(
+            f"a decoder process ended or hung before its first image (status {self.close()}); run "
+            "mammo doctor to see which library does not load"
+        )
 
     def has_ended(self) -> bool:
         return self._process.poll() is not None
@@ -141,13 +158,24 @@ class _Child:
         return status
 
 
+def _new_child(function: str) -> _Child:
+    try:
+        return _Child(function)
+    except OSError as error:
+        raise DeviceError(
+            f"no decoder process could be started: {error}; free what is scarce, or set "
+            "loader.isolation to thread"
+        ) from error
+
+
 def _start(
     function: str, pipe: Connection, memory: SharedBytes, alive: Connection
 ) -> subprocess.Popen[bytes]:
     """The program below, with the other ends of what its parent holds."""
     descriptors = (pipe.fileno(), memory.descriptor, alive.fileno())
     return subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
-        [sys.executable, "-m", __name__, function, *map(str, descriptors)],
+        # -P: else a file in the current folder would stand in for a library of the same name
+        [sys.executable, "-P", "-m", __name__, function, *map(str, descriptors)],
         pass_fds=descriptors,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -161,6 +189,7 @@ def _serve(function: str, pipe: Connection, memory: SharedBytes) -> None:
     """Answer until the parent hangs up."""
     module, name = function.split(":")
     decode: _Decode = getattr(importlib.import_module(module), name)
+    pipe.send(_READY)
     while True:
         try:
             record, recipe, length = pipe.recv()

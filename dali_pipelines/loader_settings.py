@@ -13,8 +13,8 @@ class LoaderSettings:
     `threads` 0: this rank's share of the cores. `prefetch`: finished batches that wait for the
     caller. `batch`: images decoded together, in whole blocks; 0: a block at a time. `isolation`:
     whether decoders that take one image at a time run in threads, or in processes that may be
-    killed. `verify`: compare each codestream's SHA-256 with the manifest's, the only way to see
-    damage that leaves a valid stream.
+    killed. `verify`: compare each codestream's SHA-256 with the manifest's, where it has one: the
+    only way to see damage that leaves a valid stream.
     """
 
     readers: int = 2
@@ -22,7 +22,7 @@ class LoaderSettings:
     prefetch: int = 2
     batch: int = 0
     isolation: Literal["thread", "process"] = "process"
-    verify: bool = False
+    verify: bool = True
 
     def __post_init__(self) -> None:
         if self.readers < 1 or self.prefetch < 1 or min(self.threads, self.batch) < 0:

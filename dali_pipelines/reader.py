@@ -22,11 +22,11 @@ from dali_pipelines.storage.regular_file import open_regular
 from dali_pipelines.verdicts import Reason, RejectError
 
 
-def read_encoded(record: ImageRecord, *, verify: bool = False) -> Encoded:
+def read_encoded(record: ImageRecord, *, verify: bool = True) -> Encoded:
     """The bytes of the record's codestream, (n,) uint8, read-only, bare and proved complete.
 
     With `verify` their SHA-256 is compared with the record's, where it has one: the only way to see
-    damage that leaves a valid stream (about 1 ms for 1 MB).
+    damage that leaves a valid stream (0.6 ms for 1 MiB on a core with SHA instructions).
     RejectError: CHANGED if size or time of the file or the hash differ from the record's,
     TRUNCATED, CORRUPT, IO, PERMISSION, NOT_A_FILE, TOO_LARGE above 1 GiB.
     """

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from dali_pipelines.atomic import PRIVATE_MODE, replacing
+from dali_pipelines.errors import MammoError
 
 T = TypeVar("T")
 
@@ -116,11 +117,16 @@ class RejectError(ValueError):
 
 
 def guarded(step: Callable[[], T]) -> T | RejectError:
-    """What the step gives, or the reason why this sample has none: the boundary of one file."""
+    """What the step gives, or the reason why this sample has none: the boundary of one file.
+
+    A MammoError is not about a file, and goes through.
+    """
     try:
         return step()
     except RejectError as error:
         return error
+    except MammoError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever one file does, the others go on
         return RejectError(Reason.UNEXPECTED, type(error).__name__)
 

@@ -10,7 +10,7 @@ import pytest
 
 import cli.main
 from dali_pipelines.phantom.encode import SYNTAXES
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.records import Pixels
 from dali_pipelines.routing import has_dali
 from dali_pipelines.verdicts import Reason, RejectError
 
@@ -53,10 +53,10 @@ def test_the_text_report_has_its_blocks(capsys: pytest.CaptureFixture[str]) -> N
 def test_wrong_values_are_4(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def zeros(_: Encoded) -> Pixels:
+    def zeros(*_: object) -> Pixels:
         return Pixels(np.zeros((48, 64), np.uint16))
 
-    monkeypatch.setattr("dali_pipelines.decoder.decode", zeros)
+    monkeypatch.setattr("dali_pipelines.decode_pool.DecodePool.decode", zeros)
     code, out, err = run(capsys)
     assert code == 4
     assert "imagecodecs for jpeg_sv1" in err
@@ -67,10 +67,10 @@ def test_wrong_values_are_4(
 def test_a_refusal_is_4(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: Encoded) -> Pixels:
+    def refuse(*_: object) -> Pixels:
         raise RejectError(Reason.CORRUPT, "no")
 
-    monkeypatch.setattr("dali_pipelines.decoder.decode", refuse)
+    monkeypatch.setattr("dali_pipelines.decode_pool.DecodePool.decode", refuse)
     code, out, _ = run(capsys, "--json")
     assert code == 4
     row = checks(out)["rle", "imagecodecs"]
@@ -82,11 +82,10 @@ def test_a_library_that_does_not_load_is_unavailable(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "dali_pipelines.graph", None)
-    code, out, err = run(capsys, "--json")
-    assert code == 4
+    code, out, _ = run(capsys, "--json")
+    assert code == 0  # a run does without it
     assert checks(out)["j2k", "dali"]["outcome"] == "unavailable"
     assert checks(out)["j2k", "imagecodecs"]["outcome"] == "ok"
-    assert "dali for j2k" in err
 
 
 @pytest.mark.skipif(not has_dali(), reason="DALI is not installed")
@@ -100,7 +99,7 @@ def test_a_stand_in_does_not_hide_that_dali_refused(
 
     monkeypatch.setattr(DaliDecoder, "decode", refuse)
     code, out, _ = run(capsys, "--json")
-    assert code == 4
+    assert code == 0
     assert checks(out)["j2k", "dali"]["outcome"] == "failed"
 
 

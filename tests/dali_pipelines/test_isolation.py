@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dali_pipelines.errors import DeviceError
 from dali_pipelines.isolation import IsolatedDecoder
 from dali_pipelines.recipe import DecodeSettings, Recipe
 from dali_pipelines.records import Encoded
@@ -178,6 +179,7 @@ def test_any_exception_costs_its_sample_and_names_its_class_only(
 
 PARENT = """
 import pickle, sys, threading, time
+from dali_pipelines.errors import DeviceError
 from dali_pipelines.isolation import IsolatedDecoder
 from dali_pipelines.recipe import Recipe
 with open(sys.argv[1], "rb") as file: telling, hanging = pickle.load(file)
@@ -226,7 +228,7 @@ def test_where_no_process_can_be_started_nothing_stays_open(
     before = len(list(Path("/proc/self/fd").iterdir()))
     monkeypatch.setattr(subprocess, "Popen", refuse)
     for _ in range(3):
-        with pytest.raises(OSError, match="no more processes"):
+        with pytest.raises(DeviceError, match="no more processes"):
             IsolatedDecoder().decode(encoded_of(noise(12), "raw", 12), RECIPE)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
@@ -244,3 +246,24 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_files_of_the_current_folder_stand_in_for_no_library(
+    noise: Callable, encoded_of: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imagecodecs.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place != str(tmp_path)])
+    decoder = IsolatedDecoder()
+    try:
+        values = noise(12)
+        assert np.array_equal(decoder.decode(encoded_of(values, "j2k", 12), RECIPE).values, values)
+    finally:
+        decoder.close()
+
+
+def test_a_child_that_cannot_load_its_decoders_is_no_files_fault(
+    noise: Callable, encoded_of: Callable
+) -> None:
+    with pytest.raises(DeviceError, match=r"before its first image \(status 1\); run mammo doctor"):
+        IsolatedDecoder("no_such_module:decode").decode(encoded_of(noise(12), "j2k", 12), RECIPE)

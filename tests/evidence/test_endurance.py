@@ -45,7 +45,8 @@ def damage_header_only(data: bytearray, rng: np.random.Generator) -> None:
     data[150:] = bytes(len(data) - 150)
 
 
-DAMAGES: tuple[Callable[[bytearray, np.random.Generator], None], ...] = (
+Damage = Callable[[bytearray, np.random.Generator], None]
+DAMAGES: tuple[Damage, ...] = (
     damage_garbage,
     damage_truncated,
     damage_noise_inside,
@@ -69,21 +70,23 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[ImageRecord]:
     return to_records(catalog.frame)
 
 
-def damaged(records: list[ImageRecord]) -> set[str]:
-    """Damage every twentieth file in place, size and time kept, each kind in turn; their ids."""
+def damage_all(records: list[ImageRecord]) -> dict[str, Damage]:
+    """Damage one file of twenty in place, size and time kept, each kind in turn; what by id."""
     rng = np.random.default_rng(1)
-    bad = set()
-    for turn, record in enumerate(records[::EVERY]):
+    done = {}
+    for turn in range(COUNT // EVERY):  # every kind of damage meets every syntax
+        record = records[EVERY * turn + turn // len(DAMAGES) % len(SYNTAXES)]
         path, ((start, length), *rest) = Path(record.location.path), record.location.fragments
         assert not rest
         content = bytearray(path.read_bytes())
         part = content[start : start + length]
-        DAMAGES[turn % len(DAMAGES)](part, rng)
+        damage = DAMAGES[turn % len(DAMAGES)]
+        damage(part, rng)
         content[start : start + length] = part
         path.write_bytes(content)
         os.utime(path, ns=(record.location.mtime_ns, record.location.mtime_ns))
-        bad.add(record.image_id)
-    return bad
+        done[record.image_id] = damage
+    return done
 
 
 def epoch(loader: Loader, number: int) -> list[tuple[str, int]]:
@@ -98,25 +101,31 @@ def epoch(loader: Loader, number: int) -> list[tuple[str, int]]:
     return delivered
 
 
+# imagecodecs prints what OpenJPH throws in a thread of ours; in a child nobody sees it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("isolation", ["thread", "process"])
+@pytest.mark.parametrize("verify", [True, False])
 def test_every_good_image_arrives_once_and_every_bad_one_is_named(
-    records: list[ImageRecord], isolation: str, tmp_path: Path
+    records: list[ImageRecord], isolation: str, verify: bool, tmp_path: Path
 ) -> None:
-    settings = LoaderSettings(isolation=isolation, verify=True)
+    settings = LoaderSettings(isolation=isolation, verify=verify)
     before = {record.image_id: Path(record.location.path).read_bytes() for record in records}
     with Loader(records, RECIPE, settings) as loader:
         whole = dict(epoch(loader, 0))
         assert len(whole) == COUNT
         assert not loader.rejects
     try:
-        bad = damaged(records)
-        assert len(bad) == COUNT // EVERY
+        damages = damage_all(records)
+        assert len(damages) == COUNT // EVERY
+        noisy = {name for name, damage in damages.items() if damage is damage_noise_inside}
+        seen_by_hash_only = noisy if not verify else set()
         with Loader(records, RECIPE, settings) as loader:
             for number in (1, 2):
                 order = shuffled_blocks(None, COUNT, BATCH, seed=7, epoch=number).ravel()
                 ids = [records[k].image_id for k in order if k >= 0]
-                wanted = [(name, whole[name]) for name in ids if name not in bad]
-                assert epoch(loader, number) == wanted
+                wanted = [(name, whole[name]) for name in ids if name not in damages]
+                delivered = epoch(loader, number)
+                assert [row for row in delivered if row[0] not in seen_by_hash_only] == wanted
             write_rejects(loader.rejects, tmp_path / "rejects.csv")
     finally:
         for record in records:
@@ -124,8 +133,9 @@ def test_every_good_image_arrives_once_and_every_bad_one_is_named(
             os.utime(record.location.path, ns=(record.location.mtime_ns, record.location.mtime_ns))
     with (tmp_path / "rejects.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {row["image_id"] for row in rows} == bad
-    assert len(rows) == len(bad)
-    assert {row["stage"] for row in rows} == {"read"}
+    named = [row["image_id"] for row in rows]
+    assert len(named) == len(set(named))
+    assert set(damages) - seen_by_hash_only <= set(named) <= set(damages)
     assert {row["code"] for row in rows} <= {"E_CORRUPT", "E_TRUNCATED", "E_CHANGED"}
-    assert "E_CHANGED" in {row["code"] for row in rows}  # the noise that only the hash shows
+    if not verify:  # then some noise is met by a decoder only
+        assert "decode" in {row["stage"] for row in rows}
