@@ -1,13 +1,14 @@
 """The bare decoders: codestreams in memory to values, and no further step.
 
-The libraries alone, without our proofs: DALI (on the GPU its mixed decoder) for what it takes, and
-imagecodecs on as many threads for the rest. What the loader reaches of this rate says what all its
-other steps cost.
+The libraries alone, without our proofs: on the CPU those that the loader uses by default, in as
+many processes, each of which has the codestreams already and sends nothing back; on the GPU DALI's
+mixed decoder for what it takes. What the loader reaches of this rate says what all its other steps
+cost.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from dali_pipelines.errors import DatasetError
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import DecodeSettings
 from dali_pipelines.records import Encoded, ImageRecord, StreamKind
-from dali_pipelines.routing import route, route_gpu
+from dali_pipelines.routing import route_gpu
 from dali_pipelines.verdicts import RejectError
 
 AHEAD: Final = 2  # batches that DALI is given before the first is asked for, so that it never idles
@@ -32,11 +33,11 @@ def open_pass(job: Job) -> Iterator[Callable[[], None]]:
     encoded = [read_stream(record) for record in job.records]
     by_dali = [item.data for item in encoded if _by_dali(item.record, job)]
     others = [item for item in encoded if not _by_dali(item.record, job)]
-    decode_by_dali = _dali(job) if by_dali else None
-    with ThreadPoolExecutor(job.threads) as pool:
+    with _open_processes(others, job.threads) as start:
+        decode_by_dali = _dali(job) if by_dali else None
 
         def run() -> None:
-            futures = [pool.submit(decode_bare, item) for item in others]
+            futures = start()
             if decode_by_dali is not None:
                 decode_by_dali(by_dali)
             for future in futures:
@@ -60,19 +61,43 @@ def decode_bare(encoded: Encoded) -> Any:
 
 
 def _by_dali(record: ImageRecord, job: Job) -> bool:
-    if job.device == "gpu":
-        return route_gpu(record.stream, DecodeSettings(), sound_nvjpeg=True) == "gpu"
-    return route(record.stream) == "dali"
+    if job.device == "cpu":
+        return False
+    return route_gpu(record.stream, DecodeSettings(), sound_nvjpeg=True) == "gpu"
+
+
+@contextmanager
+def _open_processes(
+    encoded: list[Encoded], processes: int
+) -> Iterator[Callable[[], list[Future[None]]]]:
+    """A function that has each codestream decoded once, by processes that are warm."""
+    with ProcessPoolExecutor(processes, initializer=_keep, initargs=(encoded,)) as pool:
+
+        def start() -> list[Future[None]]:
+            return [pool.submit(_decode_kept, k) for k in range(len(encoded))]
+
+        warm_up = [pool.submit(_decode_kept, k) for k in range(min(processes, len(encoded)))]
+        for future in warm_up:  # the processes are started and load their libraries
+            future.result()
+        yield start
+
+
+_kept: list[Encoded] = []  # in a process of the pool: what it was started with
+
+
+def _keep(encoded: list[Encoded]) -> None:
+    _kept[:] = encoded
+
+
+def _decode_kept(position: int) -> None:
+    decode_bare(_kept[position])
 
 
 def _dali(job: Job) -> Callable[[Sequence[NDArray[np.uint8]]], None]:
-    """A function that decodes codestreams by DALI, some batches ahead."""
+    """A function that decodes codestreams by DALI's mixed decoder, some batches ahead."""
     from dali_pipelines.graph import DaliDecoder  # noqa: PLC0415 - on Linux only
 
-    if job.device == "gpu":
-        decoder = DaliDecoder(job.batch, job.threads, "mixed", device_id=0)
-    else:
-        decoder = DaliDecoder(job.batch, job.threads)
+    decoder = DaliDecoder(job.batch, job.threads, "mixed", device_id=0)
 
     def decode(streams: Sequence[NDArray[np.uint8]]) -> None:
         waiting: deque[int] = deque()

@@ -20,6 +20,7 @@ from benchmarks.gpu.inputs import Inputs, make_images
 from benchmarks.gpu.sections import SECTIONS, run_apart
 from benchmarks.gpu.targets import judge_all
 from benchmarks.machine import ROOT, machine_facts
+from benchmarks.target import target_line
 from dali_pipelines.cores import core_count
 from dali_pipelines.errors import DeviceError, MammoError
 from dali_pipelines.steps import choose_device
@@ -59,10 +60,7 @@ def run(
 
 def lines(document: dict[str, Any]) -> Iterator[str]:
     """The table of targets, then the sections that failed."""
-    for row in document["targets"]:
-        met = {True: "met", False: "NOT MET", None: "not measured"}[row["met"]]
-        value = "-" if row["value"] is None else f"{row['value']:g}"
-        yield f"{row['name']:<44} {value:>8}  {row['sense']} {row['bar']:g}: {met}"
+    yield from map(target_line, document["targets"])
     for name, found in document["sections"].items():
         if "error" in found:
             yield f"{name} failed: {found['error']}"

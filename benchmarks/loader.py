@@ -2,21 +2,24 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final, Literal
 
 from benchmarks.job import Job
 from dali_pipelines.errors import DatasetError
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
-from dali_pipelines.routing import route
+
+Isolation = Literal["thread", "process"]
+ISOLATION: Final[Isolation] = LoaderSettings().isolation
 
 
 @contextmanager
-def open_pass(job: Job) -> Iterator[Callable[[], None]]:
+def open_pass(job: Job, isolation: Isolation = ISOLATION) -> Iterator[Callable[[], None]]:
     """A pass of one loader, which stays open from pass to pass as in training.
 
     The pass raises DatasetError where an image gives no tensor: fewer images would be no rate.
     """
-    with open_loader(job) as loader:
+    with open_loader(job, isolation) as loader:
 
         def run() -> None:
             done = sum(int(batch.valid.sum()) for batch in loader.run(job.blocks))
@@ -26,9 +29,9 @@ def open_pass(job: Job) -> Iterator[Callable[[], None]]:
         yield run
 
 
-def open_loader(job: Job) -> Loader:
+def open_loader(job: Job, isolation: Isolation = ISOLATION) -> Loader:
     """The loader of a job."""
-    settings = LoaderSettings(threads=job.threads)
+    settings = LoaderSettings(threads=job.threads, isolation=isolation)
     return Loader(job.records, job.recipe, settings, job.device)
 
 
@@ -43,6 +46,9 @@ def require_all(done: int, job: Job, loader: Loader) -> None:
 
 
 def libraries(job: Job) -> tuple[str, ...]:
-    """What its decoders import at the first image: part of the import baseline."""
-    by_dali = job.device == "gpu" or any(route(r.stream) == "dali" for r in job.records)
-    return ("dali_pipelines.graph",) if by_dali else ()
+    """The import baseline: the same for every syntax, so that what is above it can be compared.
+
+    What training imports in any case, and on a GPU DALI, which decodes nearly all there.
+    """
+    by_dali = ("dali_pipelines.graph",) if job.device == "gpu" else ()
+    return ("torch", "timm", *by_dali)

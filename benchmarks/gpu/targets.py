@@ -1,48 +1,12 @@
 """The ratios that the GPU path is judged by, from what the sections found."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from benchmarks.gpu.inputs import COMPRESSED
-from benchmarks.timing import round_off
+from benchmarks.target import Target
 
 Sections = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One ratio and the bar that it must reach, from above or from below.
-
-    `moonshot` is what would be more than was hoped for.
-    """
-
-    name: str
-    find: Callable[[Sections], float]
-    sense: Literal["at least", "at most"]
-    bar: float
-    moonshot: float
-
-    def judge(self, sections: Sections) -> dict[str, Any]:
-        """The row of the table; `value` and `met` are None where a figure for it is missing."""
-        try:
-            value: float | None = round_off(self.find(sections))
-        except (KeyError, ZeroDivisionError):
-            value = None
-        return {
-            "name": self.name,
-            "value": value,
-            "bar": self.bar,
-            "sense": self.sense,
-            "moonshot": self.moonshot,
-            "met": self._reaches(value, self.bar),
-            "moonshot_met": self._reaches(value, self.moonshot),
-        }
-
-    def _reaches(self, value: float | None, bar: float) -> bool | None:
-        if value is None:
-            return None
-        return value >= bar if self.sense == "at least" else value <= bar
 
 
 def _share_of_bare(syntax: str) -> Callable[[Sections], float]:

@@ -24,6 +24,8 @@ from benchmarks.job import Job
 from benchmarks.machine import ROOT, machine_facts
 from benchmarks.peers.comparison import FAMILIES, PEERS, compare, measure_memory
 from benchmarks.peers.pydicom_values import name_decoder
+from benchmarks.peers.targets import judge_all
+from benchmarks.target import target_line
 from dali_pipelines.cores import core_count
 from dali_pipelines.errors import MammoError
 from dali_pipelines.recipe import load_recipe
@@ -62,7 +64,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             rows |= compare(jobs, options.repeats)
         memory = _memory(_size(options.memory_size), job, Path(scratch))
     about = _describe(options, images, job) | {"pydicom_decodes_with": decoders}
-    return {"machine": machine_facts(), "settings": about, "rows": rows, "memory": memory}
+    found = {"settings": about, "rows": rows, "memory": memory}
+    return {"machine": machine_facts(), **found, "targets": judge_all(found)}
 
 
 def _memory(size: tuple[int, int], job: Job, scratch: Path) -> dict[str, Any]:
@@ -108,14 +111,23 @@ def _versions() -> dict[str, str]:
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
-    """Our rate in each row, its share of the bare decoder's, and how many times each peer's."""
+    """Each row against whom it was measured, the memory, and the table of targets."""
     for name, row in document["rows"].items():
-        share = row["share_of_bare_decoder"]["median"]
-        yield f"{name}: {row['loader']['img_s']['median']} img/s, {share} of the bare decoder"
-        for peer, theirs in row["peers"].items():
+        yield f"{name}: {row['loader']['img_s']['median']} img/s{_of_ours(row)}"
+        for peer, theirs in row.get("peers", {}).items():
             yield f"    {_times(theirs)} {peer}"
     for syntax, taken in document["memory"]["loader"].items():
         yield f"memory, {document['memory']['size']} {syntax}: {taken['above_import_mib']} MiB"
+    yield from map(target_line, document["targets"])
+
+
+def _of_ours(row: dict[str, Any]) -> str:
+    """How a row compares with another of our own, where it does."""
+    if "share_of_bare_decoder" in row:
+        return f", {row['share_of_bare_decoder']['median']} of the bare decoder"
+    if "times_as_fast_as_default" in row:
+        return f", {row['times_as_fast_as_default']['median']} x the default"
+    return ""
 
 
 def _times(theirs: dict[str, Any]) -> str:

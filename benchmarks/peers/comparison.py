@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NamedTuple
@@ -34,10 +35,14 @@ class Row(NamedTuple):
     name: str
     syntax: str
     job: Job
+    isolation: loader.Isolation = loader.ISOLATION
 
 
 def rows_of(jobs: Mapping[str, Job]) -> list[Row]:
-    """A row for each syntax, and one more where fewer wavelet levels may be decoded."""
+    """A row for each syntax, one with fewer wavelet levels if it has any, one without processes.
+
+    The last is what the default of `loader.isolation` costs or gains.
+    """
     rows = []
     for syntax, job in jobs.items():
         rows.append(Row(syntax, syntax, job))
@@ -45,6 +50,7 @@ def rows_of(jobs: Mapping[str, Job]) -> list[Row]:
             reduced = dataclasses.replace(job.recipe, decode=DecodeSettings("auto"))
             name = f"{syntax} decode.reduce=auto"
             rows.append(Row(name, syntax, dataclasses.replace(job, recipe=reduced)))
+        rows.append(Row(f"{syntax} loader.isolation=thread", syntax, job, "thread"))
     return rows
 
 
@@ -67,16 +73,14 @@ def compare(
 def measure_memory(images: Images, syntax: str, job: Job, folder: Path) -> dict[str, Any]:
     """The loader's memory on these images; `job` says how, its records do not matter."""
     job = dataclasses.replace(job, records=images.records(syntax, folder))
-    found = measure([_loader("loader", job)], 1)["loader"]
-    assert isinstance(found, Measurement)
-    return memory_figures(found)
+    return memory_figures(_own(measure([_loader("loader", job)], 1), "loader"))
 
 
 def _contenders(
     rows: Sequence[Row], jobs: Mapping[str, Job], theirs: Job, peers: Mapping[str, ModuleType]
 ) -> list[Contender]:
     return [
-        *(_loader(f"loader {row.name}", row.job) for row in rows),
+        *(_loader(f"loader {row.name}", row.job, row.isolation) for row in rows),
         *(
             Contender(f"decode {syntax}", decode.open_pass, job, loader.libraries(job))
             for syntax, job in jobs.items()
@@ -88,21 +92,33 @@ def _contenders(
     ]
 
 
-def _loader(name: str, job: Job) -> Contender:
-    return Contender(name, loader.open_pass, job, loader.libraries(job))
+def _loader(name: str, job: Job, isolation: loader.Isolation = loader.ISOLATION) -> Contender:
+    open_pass = partial(loader.open_pass, isolation=isolation)
+    return Contender(name, open_pass, job, loader.libraries(job))
 
 
 def _figures(row: Row, found: Found, peers: Mapping[str, ModuleType], read: str) -> dict[str, Any]:
-    """One row for JSON; `read` is the syntax that the peers were given."""
-    ours, bare = found[f"loader {row.name}"], found[f"decode {row.syntax}"]
-    assert isinstance(ours, Measurement)
-    assert isinstance(bare, Measurement)
-    return {
-        "loader": _rates(ours, row.job),
-        "bare_decoder": _rates(bare, row.job),
-        "share_of_bare_decoder": ratios(ours, bare),
-        "peers": {name: _peer(ours, found[name], row.job, read) for name in peers},
-    }
+    """One row for JSON; `read` is the syntax that the peers were given.
+
+    The bare decoder decodes all levels in processes, so it is only beside a row that does, too.
+    """
+    ours = _own(found, f"loader {row.name}")
+    rates = {"loader": _rates(ours, row.job)}
+    if row.isolation != loader.ISOLATION:
+        default = _own(found, f"loader {row.syntax}")
+        return rates | {"times_as_fast_as_default": ratios(ours, default)}
+    if row.job.recipe.decode.reduce == 0:
+        bare = _own(found, f"decode {row.syntax}")
+        share = ratios(ours, bare)
+        rates |= {"bare_decoder": _rates(bare, row.job), "share_of_bare_decoder": share}
+    return rates | {"peers": {name: _peer(ours, found[name], row.job, read) for name in peers}}
+
+
+def _own(found: Found, name: str) -> Measurement:
+    """What came of a contender of ours, which is not optional."""
+    measured = found[name]
+    assert isinstance(measured, Measurement)
+    return measured
 
 
 def _peer(ours: Measurement, theirs: Measurement | str, job: Job, read: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Each part that is measured does its work: the right values, all images, and nothing hidden."""
 
 import dataclasses
+import multiprocessing
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from pydicom import dcmread
 
 from benchmarks import decode, loader, pipeline, train_step
 from benchmarks.job import Job, OpenPass
+from dali_pipelines.decoder import Decoder, Result
 from dali_pipelines.errors import ConfigError, DatasetError
+from dali_pipelines.records import Encoded
 from dali_pipelines.steps import Steps
 
 PARTS = (decode.open_pass, pipeline.open_pass, loader.open_pass, train_step.open_fed_pass)
@@ -45,17 +49,40 @@ def test_a_bare_decoder_gives_the_stored_values(make_job: Callable[..., Job], sy
     assert np.array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("syntax", ["j2k", "raw"])
-def test_a_pass_decodes_each_image_once(
-    make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, syntax: str
+@pytest.mark.skipif(
+    multiprocessing.get_start_method() != "fork", reason="what is patched here stays here"
+)
+@pytest.mark.parametrize("syntax", ["j2k", "jpeg_sv1"])
+def test_processes_decode_each_image_once_a_pass(
+    make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, syntax: str
 ) -> None:
-    """j2k is DALI's where it is installed, and imagecodecs' where it is not."""
-    done: list[int] = []
-    monkeypatch.setattr(decode, "decode_bare", lambda item: done.append(1))
-    monkeypatch.setattr(decode, "route", lambda stream: "imagecodecs")
-    with decode.open_pass(make_job(syntax, 5)) as run:
+    """By the libraries alone, not by DALI; the warm-up decodes one for each of two processes."""
+    notes = tmp_path / "notes"
+
+    def note(item: Encoded) -> None:
+        with notes.open("a") as file:
+            file.write(f"{os.getpid()} {item.record.image_id}\n")
+
+    monkeypatch.setattr(decode, "decode_bare", note)
+    monkeypatch.setattr(decode, "_dali", lambda _: pytest.fail("DALI was asked"))
+    job = make_job(syntax, 5)
+    with decode.open_pass(job) as run:
+        assert len(notes.read_text().splitlines()) == 2
+        notes.unlink()
         run()
-    assert len(done) == 5
+    lines = [line.split() for line in notes.read_text().splitlines()]
+    assert str(os.getpid()) not in {pid for pid, _ in lines}
+    assert sorted(name for _, name in lines) == sorted(r.image_id for r in job.records)
+
+
+def test_a_decoder_that_fails_ends_the_pass(make_job: Callable[..., Job]) -> None:
+    job = make_job("j2k", 1)
+    item = decode.read_stream(job.records[0])
+    with (
+        pytest.raises(RuntimeError),
+        decode._open_processes([Encoded(item.data[:50], item.record)], 1),
+    ):
+        pass
 
 
 def test_the_steps_get_each_image_of_a_pass_once(
@@ -103,7 +130,28 @@ def test_a_step_learns(make_job: Callable[..., Job]) -> None:
         train_step._Step(dataclasses.replace(job, model="nonet"))
 
 
-def test_the_decoders_imports_belong_to_the_baseline(make_job: Callable[..., Job]) -> None:
-    assert loader.libraries(make_job("raw", 1)) == ()
+def test_the_import_baseline_is_the_same_for_all_syntaxes(make_job: Callable[..., Job]) -> None:
+    for syntax in ("raw", "j2k"):
+        assert loader.libraries(make_job(syntax, 1)) == ("torch", "timm")
     on_gpu = dataclasses.replace(make_job("raw", 1), device="gpu")
-    assert loader.libraries(on_gpu) == ("dali_pipelines.graph",)
+    assert loader.libraries(on_gpu) == ("torch", "timm", "dali_pipelines.graph")
+
+
+@pytest.mark.parametrize(("isolation", "children"), [("thread", 0), ("process", 1)])
+def test_a_loader_decodes_where_it_is_told_to(
+    make_job: Callable[..., Job],
+    monkeypatch: pytest.MonkeyPatch,
+    isolation: loader.Isolation,
+    children: int,
+) -> None:
+    asked: list[Encoded] = []
+    decode_alone = Decoder.decode_alone
+
+    def note(decoder: Decoder, item: Encoded) -> Result:
+        asked.append(item)
+        return decode_alone(decoder, item)
+
+    monkeypatch.setattr(Decoder, "decode_alone", note)
+    with loader.open_pass(make_job("jpegls", 1), isolation) as run:
+        run()
+    assert len(asked) == children

@@ -1,6 +1,7 @@
 """Who is compared with whom, on made-up times; and one real round of the peers."""
 
 import json
+import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -42,25 +43,53 @@ def test_rows_and_ratios_by_hand(
     job = make_job("raw", 2)
     rows = comparison.compare({"j2k": job, "htj2k": job}, 5, PEERS)
     names = ["j2k", "j2k decode.reduce=auto", "htj2k", "htj2k decode.reduce=auto"]
-    assert list(rows) == names
+    in_threads = {name for name in rows if "isolation" in name}
+    assert [name for name in rows if name not in in_threads] == names
     times = [rows[name]["peers"]["quick"]["times_as_fast"]["median"] for name in names]
     assert times == [2.0, 8.0, 4.0, 8.0]
     assert rows["j2k"]["peers"]["quick"]["read"] == rows["htj2k"]["peers"]["quick"]["read"] == "j2k"
     assert rows["j2k"]["share_of_bare_decoder"]["median"] == 0.5
     assert rows["htj2k"]["share_of_bare_decoder"]["median"] == 0.8
     assert rows["j2k"]["loader"]["img_s"]["median"] == 1.0
+    assert [name for name in names if "share_of_bare_decoder" in rows[name]] == ["j2k", "htj2k"]
+    assert [name for name in names if "bare_decoder" in rows[name]] == ["j2k", "htj2k"]
     lost = {"outcome": "not installed: no_such"}
-    assert all(row["peers"]["lost"] == lost for row in rows.values())
+    assert all(rows[name]["peers"]["lost"] == lost for name in names)
+    assert in_threads == {"j2k loader.isolation=thread", "htj2k loader.isolation=thread"}
+    for name, ratio in (("j2k", 0.5), ("htj2k", 0.25)):  # they take 4 s
+        row = rows[f"{name} loader.isolation=thread"]
+        assert list(row) == ["loader", "times_as_fast_as_default"]
+        assert row["times_as_fast_as_default"]["median"] == ratio
 
 
 def test_only_wavelets_have_levels_to_leave_out(make_job: Callable[..., Job]) -> None:
     job = make_job("raw", 1)
     rows = comparison.rows_of({"jpeg_sv1": job, "j2k": job})
-    assert [(row.name, row.job.recipe.decode.reduce) for row in rows] == [
-        ("jpeg_sv1", 0),
-        ("j2k", 0),
-        ("j2k decode.reduce=auto", "auto"),
+    assert [(row.name, row.job.recipe.decode.reduce, row.isolation) for row in rows] == [
+        ("jpeg_sv1", 0, "process"),
+        ("jpeg_sv1 loader.isolation=thread", 0, "thread"),
+        ("j2k", 0, "process"),
+        ("j2k decode.reduce=auto", "auto", "process"),
+        ("j2k loader.isolation=thread", 0, "thread"),
     ]
+
+
+def test_a_row_in_threads_is_measured_in_threads(
+    monkeypatch: pytest.MonkeyPatch, make_job: Callable[..., Job]
+) -> None:
+    contenders: list[Contender] = []
+
+    def keep(them: list[Contender], repeats: int, on_pass: Any) -> Any:
+        contenders.extend(pickle.loads(pickle.dumps(them)))  # they go to other processes
+        return made_up(them, repeats, on_pass)
+
+    monkeypatch.setattr(comparison, "measure", keep)
+    comparison.compare({"jpeg_sv1": make_job("raw", 1)}, 1, {})
+    ways = {it.name: it.open_pass.keywords for it in contenders if it.name.startswith("loader")}
+    assert ways == {
+        "loader jpeg_sv1": {"isolation": "process"},
+        "loader jpeg_sv1 loader.isolation=thread": {"isolation": "thread"},
+    }
 
 
 def test_the_program_writes_one_document(
@@ -77,8 +106,8 @@ def test_the_program_writes_one_document(
     monkeypatch.setattr(sys, "argv", [*words.split(), "--out", str(out)])
     program.main()
     document = json.loads(out.read_text())
-    assert list(document) == ["machine", "settings", "rows", "memory"]
-    assert list(document["rows"])[-1] == "jpeg_sv1"
+    assert list(document) == ["machine", "settings", "rows", "memory", "targets"]
+    assert list(document["rows"])[-1] == "jpeg_sv1 loader.isolation=thread"
     about = document["settings"]
     assert about["peers"]["quick"] == {"way": "Quick.", "gives": "x"}
     assert set(about["pydicom_decodes_with"]) == {"j2k", "jpeg_sv1"}
@@ -87,6 +116,12 @@ def test_the_program_writes_one_document(
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "j2k: 1.0 img/s, 0.5 of the bare decoder"
     assert printed[1:3] == ["    2.0 x (2.0 - 2.0) quick", "    (not installed: no_such) lost"]
+    assert "j2k decode.reduce=auto: 4.0 img/s" in printed
+    assert "j2k loader.isolation=thread: 0.5 img/s, 0.5 x the default" in printed
+    assert document["targets"][0]["value"] == 0.5
+    assert printed[-7].startswith("loader / bare decoder, j2k ")
+    assert printed[-7].endswith(" 0.5  at least 0.85: NOT MET")
+    assert printed[-1].endswith("0.01049  at most 1.5: met")
 
 
 def test_peers_run_in_processes_of_their_own(tiny_dicom: Path, tmp_path: Path) -> None:
