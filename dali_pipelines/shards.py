@@ -77,11 +77,11 @@ def preprocess(
     """
     if not records:
         raise ConfigError("the manifest holds no image to prepare")
-    _claim(out, _spec(records, recipe, settings))
     folders = [out / f"shard-{k:05d}" for k in range(-(-len(records) // settings.images))]
-    missing = {k for k, folder in enumerate(folders) if not is_settled(folder)}
     writer = ShardWriter(settings.format, settings.dtype, recipe.hash)
     with open_loader(records, _stored_recipe(recipe, settings)) as loader:
+        _claim(out, _spec(records, recipe, settings))
+        missing = {k for k, folder in enumerate(folders) if not is_settled(folder)}
         for k in range(len(folders)):
             blocks = _shard_blocks(k, len(records), settings)
             if k in missing:

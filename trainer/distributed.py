@@ -101,6 +101,8 @@ def find_device(device: Device, local_rank: int = 0) -> torch.device:
     if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        raise DeviceError("no GPU was found by torch; use --device cpu")
     if local_rank >= count:
         raise DeviceError(
             f"rank {local_rank} of this machine needs a GPU of its own and torch finds {count}; "

@@ -29,6 +29,7 @@ def test_a_gpu_that_is_not_there_is_exit_code_4(
     assert result.returncode == 4
     (line,) = result.stderr.splitlines()
     assert "use --device cpu" in line
+    assert not (tmp_path / "shards").exists()
     assert result.stdout == ""
 
 
