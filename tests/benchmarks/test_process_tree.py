@@ -56,7 +56,7 @@ def test_nothing_is_known_without_proc(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_a_real_child_is_found_and_counted() -> None:
-    code = "import sys; block = bytearray(64 << 20); print(); sys.stdin.read()"
+    code = "import sys; block = bytearray(64 << 20); print(flush=True); sys.stdin.read()"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     child = subprocess.Popen([sys.executable, "-c", code], **pipes)
     try:
