@@ -17,7 +17,9 @@ def untouched_logger() -> Iterator[None]:
     logger = logging.getLogger(ROOT)
     level, handlers = logger.level, logger.handlers[:]
     logger.setLevel(logging.NOTSET)
+    of_loader = logging.getLogger(f"{ROOT}.loader").level
     yield
+    logging.getLogger(f"{ROOT}.loader").setLevel(of_loader)
     logger.setLevel(level)
     logger.handlers[:] = handlers
 

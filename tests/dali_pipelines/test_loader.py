@@ -132,7 +132,7 @@ def test_a_device_without_steps_is_a_device_error(records: list[ImageRecord]) ->
 def test_the_device_that_was_taken_is_said(
     records: list[ImageRecord], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level("INFO", "mammo"), Loader(records, RECIPE) as loader:
+    with caplog.at_level("INFO", "mammo.loader"), Loader(records, RECIPE) as loader:
         assert loader.device == "cpu"
     assert caplog.messages == ["images are prepared on the cpu: torch finds no GPU"]
 
