@@ -1,6 +1,6 @@
 """What does not fit a table cell as it is: file names that are not UTF-8, and the gray scale.
 
-`manifest` writes and reads these two through here; both ways are exact.
+`manifest` and rejects.csv write and read these through here; both ways are exact.
 """
 
 import base64
@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from dali_pipelines.records import Grayscale, Lut, Window
 
-_ESCAPED: Final = re.compile(r"\\(?:\\|u([0-9a-f]{4}))")
+_ESCAPED: Final = re.compile(r"\\(?:\\|[nr]|u([0-9a-f]{4}))")
+_LINE_BREAKS: Final = {"\\n": "\n", "\\r": "\r"}
 
 
 def escape(text: str) -> str:
@@ -24,11 +25,22 @@ def escape(text: str) -> str:
     return text.replace("\\", "\\\\").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def escape_line(text: str) -> str:
+    r"""As `escape`, and on one line: a line break as \n or \r."""
+    return escape(text).replace("\r", "\\r").replace("\n", "\\n")
+
+
 def unescape(text: str) -> str:
-    """What `escape` was given."""
+    """What `escape` or `escape_line` was given."""
     if "\\" not in text:
         return text
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else "\\", text)
+    return _ESCAPED.sub(_original, text)
+
+
+def _original(escaped: re.Match[str]) -> str:
+    if escaped[1]:
+        return chr(int(escaped[1], 16))
+    return _LINE_BREAKS.get(escaped[0], "\\")
 
 
 def grayscale_to_json(grayscale: Grayscale) -> str:

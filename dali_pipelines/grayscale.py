@@ -13,8 +13,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dali_pipelines.grayscale_checks import padding_suspect, stored_range, usable
 from dali_pipelines.records import Grayscale, Lut, VoiFunction, Window
-from dali_pipelines.verdicts import Flag, Reason, RejectError
+from dali_pipelines.verdicts import Reason, RejectError
 
 DISPLAY_TOP: Final = 65535  # black is 0, white is this
 _CACHED_TABLES: Final = 256  # of at most 128 KiB each: 32 MiB
@@ -22,6 +23,7 @@ _CACHED_TABLES: Final = 256  # of at most 128 KiB each: 32 MiB
 # Headers hold decimal numbers. Float64 comes within 1e-9 of the decimal result on these scales, so
 # with this rule a tie on paper is a tie here too, and does not fall as the last bit happens to.
 _TIE_DECIMALS: Final = 6
+_WANTED: Final = {"auto": "window or VOI LUT", "window": "window", "lut": "VOI LUT", "none": ""}
 
 Values = NDArray[np.float64]
 
@@ -50,10 +52,20 @@ class Voi:
 def display_table(grayscale: Grayscale, voi: Voi) -> NDArray[np.uint16]:
     """Display values (2**bits,) uint16, 0 black ... 65535 white; entry k is of bit pattern k.
 
-    Rounding (`_nearest`) comes last. Padding is black whatever the polarity, but is not believed
-    if it takes more than half of all values. Without window and LUT the display is linear over
-    what the modality step can put out (`_modality`); values beyond take the nearest end. The array
-    is shared and read-only.
+    Those of `display_values`, rounded by `_nearest`. The array is shared and read-only.
+    RejectError: as `display_values`.
+    """
+    table = _nearest(display_values(grayscale, voi)).astype(np.uint16)
+    table.setflags(write=False)
+    return table
+
+
+def display_values(grayscale: Grayscale, voi: Voi) -> Values:
+    """Display values (2**bits,) float64 in 0 ... 65535, not rounded; entry k is of bit pattern k.
+
+    Padding is black whatever the polarity, but is not believed if it takes more than half of all
+    values. Without window and LUT the display is linear over what the modality step can put out
+    (`_modality`); values beyond take the nearest end.
     RejectError: no usable modality step (RESCALE, LUT), or not the wanted VOI (VOI).
     """
     chosen = choose_voi(grayscale, voi)
@@ -68,12 +80,10 @@ def display_table(grayscale: Grayscale, voi: Voi) -> NDArray[np.uint16]:
             display = _window(values, chosen, grayscale.function)
     if grayscale.invert:
         display = DISPLAY_TOP - display  # (ymin + ymax) - y, PS3.3 C.11.6.1.2
-    if grayscale.padding is not None and not _padding_suspect(grayscale):
+    if grayscale.padding is not None and not padding_suspect(grayscale):
         first, last = grayscale.padding
         display[(stored >= first) & (stored <= last)] = 0
-    table = _nearest(display).astype(np.uint16)
-    table.setflags(write=False)
-    return table
+    return display
 
 
 def choose_voi(grayscale: Grayscale, voi: Voi) -> Window | Lut | None:
@@ -82,6 +92,30 @@ def choose_voi(grayscale: Grayscale, voi: Voi) -> Window | Lut | None:
     Unusable ones are passed over, unless `pick` asks for just that one. RejectError(VOI) where an
     index names none, or nothing is usable and `fallback` is "reject".
     """
+    offered, index = _choice(grayscale, voi)
+    return offered[index] if offered else None
+
+
+def describe_voi(grayscale: Grayscale, voi: Voi) -> str:
+    """What `choose_voi` takes, as a phrase of numbers; RejectError(VOI) as there.
+
+    Such as "window 2 of 3: center 2048, width 4096, SIGMOID", "VOI LUT 1 of 2: 4096 entries of 12
+    bits" or "identity: the header has no usable window". The header's own explanations are free
+    text, which may name anyone, and are not read.
+    """
+    offered, index = _choice(grayscale, voi)
+    if not offered:
+        why = _WANTED[voi.use]
+        return f"identity: the header has no usable {why}" if why else "identity: as asked"
+    chosen, place = offered[index], f"{index + 1} of {len(offered)}"
+    if isinstance(chosen, Lut):
+        return f"VOI LUT {place}: {len(chosen.values)} entries of {chosen.bits} bits"
+    numbers = f"center {chosen.center:.10g}, width {chosen.width:.10g}"
+    return f"window {place}: {numbers}, {grayscale.function}"
+
+
+def _choice(grayscale: Grayscale, voi: Voi) -> tuple[tuple[Window | Lut, ...], int]:
+    """The alternatives of the kind that is taken, and which of them; ((), 0) for identity."""
     kinds: dict[str, tuple[tuple[Window | Lut, ...], ...]] = {
         "auto": (grayscale.voi_luts, grayscale.windows),
         "lut": (grayscale.voi_luts,),
@@ -89,37 +123,19 @@ def choose_voi(grayscale: Grayscale, voi: Voi) -> Window | Lut | None:
         "none": (),
     }
     for offered in kinds[voi.use]:
-        usable = [item for item in offered if _usable(item, grayscale.function)]
-        if usable and isinstance(voi.pick, int):
-            return _nth(offered, usable, voi.pick)
-        if usable:
-            return usable[0] if voi.pick == "first" else max(usable, key=_extent)
+        places = [k for k, item in enumerate(offered) if usable(item, grayscale.function)]
+        if places and isinstance(voi.pick, int):
+            return offered, _require_place(offered, places, voi.pick)
+        if places and voi.pick == "first":
+            return offered, places[0]
+        if places:
+            return offered, max(places, key=[_extent(item) for item in offered].__getitem__)
     if voi.use == "none" or voi.fallback == "identity":
-        return None
-    wanted = "window or VOI LUT" if voi.use == "auto" else voi.use
+        return (), 0
     raise RejectError(
-        Reason.VOI, f"the header has no usable {wanted}; choose another `use` or allow identity"
+        Reason.VOI,
+        f"the header has no usable {_WANTED[voi.use]}; choose another `use` or allow identity",
     )
-
-
-def check_grayscale(grayscale: Grayscale) -> tuple[Flag, ...]:
-    """What is odd about a header's grayscale, in the order of `Flag`; () where all is well."""
-    windows = [_usable(item, grayscale.function) for item in grayscale.windows]
-    voi_luts = [_usable(item, grayscale.function) for item in grayscale.voi_luts]
-    luts = [lut for lut, usable in zip(grayscale.voi_luts, voi_luts, strict=True) if usable]
-    modality = grayscale.modality_lut
-    if modality is not None and _usable(modality, grayscale.function):
-        luts.append(modality)
-    rescaled = (grayscale.slope, grayscale.intercept) != (1, 0)
-    found = {
-        Flag.NONCONFORMANT_RESCALE: rescaled or modality is not None,  # C.8.11.3.1.2: not in MG
-        Flag.VOI_ABSENT: not any(windows) and not any(voi_luts),
-        Flag.VOI_INVALID: not all(windows),
-        Flag.LUT_INVALID: not all(voi_luts),
-        Flag.LUT_RANGE_SUSPECT: any(_range_suspect(lut) for lut in luts),
-        Flag.PADDING_SUSPECT: _padding_suspect(grayscale),
-    }
-    return tuple(flag for flag, present in found.items() if present)
 
 
 def _stored_values(grayscale: Grayscale) -> NDArray[np.int64]:
@@ -127,12 +143,6 @@ def _stored_values(grayscale: Grayscale) -> NDArray[np.int64]:
     patterns = np.arange(2**grayscale.bits)
     sign_bit = 2 ** (grayscale.bits - 1)
     return (patterns ^ sign_bit) - sign_bit if grayscale.signed else patterns
-
-
-def _stored_range(grayscale: Grayscale) -> tuple[int, int]:
-    """The least and the largest value of `bits_stored` bits."""
-    half: int = 2 ** (grayscale.bits_stored - 1)
-    return (-half, half - 1) if grayscale.signed else (0, 2 * half - 1)
 
 
 def _modality(stored: NDArray[np.int64], grayscale: Grayscale) -> tuple[Values, float, float]:
@@ -143,7 +153,7 @@ def _modality(stored: NDArray[np.int64], grayscale: Grayscale) -> tuple[Values, 
     """
     lut = grayscale.modality_lut
     if lut is not None:
-        if not _usable(lut, grayscale.function):
+        if not usable(lut, grayscale.function):
             raise RejectError(
                 Reason.LUT,
                 f"the modality LUT has {len(lut.data)} bytes of {lut.bits} bits, not 16-bit "
@@ -151,7 +161,7 @@ def _modality(stored: NDArray[np.int64], grayscale: Grayscale) -> tuple[Values, 
             )
         return _look_up(stored.astype(np.float64), lut), 0.0, 2.0**lut.bits - 1
     slope, intercept = grayscale.slope, grayscale.intercept
-    low, high = sorted(slope * end + intercept for end in _stored_range(grayscale))
+    low, high = sorted(slope * end + intercept for end in stored_range(grayscale))
     if not (low < high and math.isfinite(high - low)):
         raise RejectError(
             Reason.RESCALE,
@@ -202,43 +212,18 @@ def _nearest(values: Values) -> Values:
     return rounded
 
 
-def _usable(item: Window | Lut, function: VoiFunction) -> bool:
-    """Whether the standard gives the window or LUT a meaning (PS3.3 C.11.1.1.1, C.11.2.1)."""
-    if isinstance(item, Lut):
-        return len(item.data) > 0 and len(item.data) % 2 == 0 and 1 <= item.bits <= 16
-    wide_enough = item.width >= 1 if function == "LINEAR" else item.width > 0
-    return wide_enough and math.isfinite(item.center) and math.isfinite(item.width)
-
-
 def _extent(item: Window | Lut) -> float:
     """How much of the input range an item spans: width, or number of entries."""
     return len(item.data) / 2 if isinstance(item, Lut) else item.width
 
 
-def _nth(offered: tuple[Window | Lut, ...], usable: list[Window | Lut], index: int) -> Window | Lut:
-    """The item at `index`; RejectError(VOI) if there is none or it is unusable."""
-    if index < len(offered) and offered[index] in usable:
-        return offered[index]
+def _require_place(offered: tuple[Window | Lut, ...], places: list[int], index: int) -> int:
+    """`index`, if it is among the usable `places`; else RejectError(VOI)."""
+    if index in places:
+        return index
     kind = "VOI LUTs" if isinstance(offered[0], Lut) else "windows"
     raise RejectError(
         Reason.VOI,
-        f"index {index} was asked of {len(offered)} {kind}, {len(usable)} of them usable; "
+        f"index {index} was asked of {len(offered)} {kind}, {len(places)} of them usable; "
         "pick a lower index, 'first' or 'widest'",
     )
-
-
-def _range_suspect(lut: Lut) -> bool:
-    """Whether entries disagree with the declared bits: beyond them, or all in the lower half.
-
-    Some vendors put the allocated size into the descriptor's third value.
-    """
-    return not 2 ** (lut.bits - 1) <= int(lut.values.max()) < 2**lut.bits
-
-
-def _padding_suspect(grayscale: Grayscale) -> bool:
-    """Whether padding takes more than half of all values: a wrong header, so it is not applied."""
-    if grayscale.padding is None:
-        return False
-    low, high = _stored_range(grayscale)
-    first, last = grayscale.padding
-    return min(last, high) - max(first, low) + 1 > (high - low + 1) / 2

@@ -19,7 +19,7 @@ from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.records import Grayscale, ImageRecord, ImageTags, Location, StreamInfo
 from dali_pipelines.verdicts import Status
 
-VERSION: Final = 1
+VERSION: Final = 2
 _VERSION_KEY: Final = b"mammostream_manifest"
 _TEXT: Final = pa.string()
 _TEXTS: Final = pa.list_(pa.string())
@@ -52,11 +52,16 @@ SCHEMA: Final = pa.schema(
         "photometric": _TEXT,
         "transfer_syntax": _TEXT,
         "pixel_spacing_mm": pa.list_(pa.float64()),
+        "number_of_frames": pa.int32(),
+        "frame": pa.int32(),
+        "chest_side": _TEXT,
+        "intensity": _TEXT,
         "path": _TEXT,
         "member": _TEXT,
         "storage": _TEXT,
         "fragment_offsets": pa.list_(pa.int64()),
         "fragment_lengths": pa.list_(pa.int64()),
+        "frame_fragments": pa.list_(pa.int32()),
         "file_size": pa.int64(),
         "mtime_ns": pa.int64(),
         "stream_kind": _TEXT,
@@ -70,6 +75,7 @@ SCHEMA: Final = pa.schema(
         "stream_tables_first": pa.bool_(),
         "stream_lossy": pa.bool_(),
         "stream_boxed": pa.bool_(),
+        "stream_swapped": pa.bool_(),
         "grayscale": _SHARED_TEXT,
         "sha256": _TEXT,
         "flags": _TEXTS,
@@ -107,6 +113,7 @@ def to_frame(records: Sequence[ImageRecord]) -> pd.DataFrame:
         data[name] = [getattr(r.location, name) for r in records]
     data["fragment_offsets"] = [[at for at, _ in r.location.fragments] for r in records]
     data["fragment_lengths"] = [[length for _, length in r.location.fragments] for r in records]
+    data["frame_fragments"] = [r.location.frame_fragments for r in records]
     for name, column in _STREAM.items():
         data[column] = [getattr(r.stream, name) for r in records]
     data["grayscale"] = _share_text([r.grayscale for r in records])
@@ -144,8 +151,9 @@ def write_manifest(frame: pd.DataFrame, path: Path) -> None:
     The bytes depend on the rows alone. Raises DatasetError where a column of SCHEMA is missing.
     """
     table = _to_arrow(frame).replace_schema_metadata({_VERSION_KEY: str(VERSION).encode()})
-    with replacing(path, PRIVATE_MODE) as aside:
-        pq.write_table(table, aside, compression="zstd")
+    # Arrow's own files cannot have names that are not UTF-8; those of Python can.
+    with replacing(path, PRIVATE_MODE) as aside, aside.open("wb") as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def read_manifest(path: str | Path) -> pd.DataFrame:
@@ -157,7 +165,7 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
     if not path.is_file():
         raise ConfigError(f"no manifest {str(path)!r}; `mammo scan` writes one")
     try:
-        table = pq.read_table(path, partitioning=None)
+        table = pq.read_table(pa.BufferReader(path.read_bytes()))
     except (pa.ArrowInvalid, OSError) as error:
         raise DatasetError(f"{str(path)!r} is not a manifest; `mammo scan` writes one") from error
     version = (table.schema.metadata or {}).get(_VERSION_KEY)
@@ -175,9 +183,10 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
 def _records(data: Mapping[str, list[Any]]) -> Iterator[ImageRecord]:
     tags = {name: data[column] for name, column in _TAGS.items()}
     tags["spacing_mm"] = [pair and tuple(pair) for pair in tags["spacing_mm"]]
-    place = {name: data[name] for name in _PLACE}
+    place: dict[str, Iterable[Any]] = {name: data[name] for name in _PLACE}
     pairs = zip(data["fragment_offsets"], data["fragment_lengths"], strict=True)
     place["fragments"] = [tuple(zip(at, length, strict=True)) for at, length in pairs]
+    place["frame_fragments"] = map(tuple, data["frame_fragments"])
     stream = {name: data[column] for name, column in _STREAM.items()}
     parts: dict[str, Iterable[Any]] = {name: data[name] for name in _OWN}
     parts["tags"] = _rows(ImageTags, tags)

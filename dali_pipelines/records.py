@@ -28,6 +28,8 @@ class Location:
     `storage` is "range" (also for a stored zip member), from the start of the unpacked member for
     "member", from the start of the inflated data set for "deflated". `file_size` (bytes) and
     `mtime_ns` are those of `path`, so that a file that changed since the scan is noticed.
+    `frame_fragments` says how many fragments each frame has where the image is the maximum over
+    several frames; () where it is one codestream.
     """
 
     path: str
@@ -36,6 +38,7 @@ class Location:
     fragments: tuple[tuple[int, int], ...]
     file_size: int
     mtime_ns: int
+    frame_fragments: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class StreamInfo:
 
     `precision` is in bits. `predictor` and `point_transform` are those of a lossless JPEG's SOS,
     0 otherwise. `tables_first`: DHT stands before SOF. `lossy`: 9-7 wavelet, DCT or near-lossless
-    JPEG-LS. `boxed`: a JP2 box wraps the stream.
+    JPEG-LS. `boxed`: a JP2 box wraps the stream. `swapped`: 8-bit pixels lie in big-endian words,
+    so that the two of each pair have changed places (PS3.5 8.1.2, annex A.3).
     """
 
     kind: StreamKind
@@ -58,6 +62,7 @@ class StreamInfo:
     tables_first: bool = False
     lossy: bool = False
     boxed: bool = False
+    swapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,10 @@ class ImageTags:
     """What the header says of one image, for tables and grouping; ids stay in working files.
 
     Text is "" and numbers are None where the header has no usable value. `spacing_mm` is (row,
-    column) of Imager Pixel Spacing or Pixel Spacing; `age_years` is capped at 90.
+    column) of Imager Pixel Spacing or Pixel Spacing; `age_years` is capped at 90. `frame` counts
+    from 0; it is None for an object of one frame and for the maximum over all frames. `chest_side`
+    is the edge of the picture at which Patient Orientation has the chest wall. `intensity` is the
+    Pixel Intensity Relationship, "LIN" or "LOG": how raw detector values relate to the beam.
     """
 
     sop_instance_uid: str
@@ -140,6 +148,10 @@ class ImageTags:
     photometric: str
     transfer_syntax_uid: str
     spacing_mm: tuple[float, float] | None
+    number_of_frames: int = 1
+    frame: int | None = None
+    chest_side: Literal["left", "right", ""] = ""
+    intensity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +174,20 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One codestream in memory, proved complete as far as its syntax allows; `data` (n,) uint8."""
+    """One codestream in memory, proved complete as far as its syntax allows; `data` (n,) uint8.
+
+    Where the image is the maximum over several frames, `data` holds their codestreams one after
+    another and `sizes` their bytes; () for one codestream.
+    """
 
     data: NDArray[np.uint8]
     record: ImageRecord
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """How many codestreams `data` holds."""
+        return len(self.sizes) or 1
 
 
 @dataclass(frozen=True, slots=True)

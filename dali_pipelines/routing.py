@@ -35,8 +35,10 @@ def class_of(record: ImageRecord) -> StreamClass:
     return StreamClass(stream.kind, stream.precision, stream.predictor, maker)
 
 
-def route(stream: StreamInfo) -> Route:
+def route(stream: StreamInfo, *, frames: int = 1) -> Route:
     """The decoder for one codestream on the CPU, where decoders run in threads.
+
+    DALI never takes the maximum over several `frames`, which is made one frame at a time.
 
     DALI's CPU decoder gives exact stored values for unsigned JPEG 2000 of 9 to 16 bits; it refuses
     signed ones, lossless JPEG above 8 bits and JPEG-LS, and takes twice as long as OpenJPH for
@@ -46,6 +48,7 @@ def route(stream: StreamInfo) -> Route:
         return "numpy" if stream.kind == "raw" else "imagecodecs"
     by_dali = (
         stream.kind == "j2k"
+        and frames == 1
         and not stream.signed
         and stream.components == 1
         and stream.precision >= DALI_MIN_BITS
@@ -54,15 +57,17 @@ def route(stream: StreamInfo) -> Route:
 
 
 def route_gpu(
-    stream: StreamInfo, settings: DecodeSettings, *, sound_nvjpeg: bool
+    stream: StreamInfo, settings: DecodeSettings, *, sound_nvjpeg: bool, frames: int = 1
 ) -> Literal["gpu", "cpu"]:
     """Whether DALI decodes one codestream on the GPU, or the CPU's decoders take it.
 
     Its mixed decoder gives every bit of unsigned JPEG 2000 and HTJ2K of up to 16 bits, and of
     lossless JPEG of predictor 1 without point transform if its nvJPEG is sound. It halves signed
-    16-bit values, and it cannot leave out wavelet levels (`settings.reduce`).
+    16-bit values, it cannot leave out wavelet levels (`settings.reduce`), and the maximum over
+    several `frames` is the CPU's.
     """
-    fits = stream.components == 1 and not stream.signed and GPU_MIN_BITS <= stream.precision <= 16
+    fits = frames == 1 and stream.components == 1 and not stream.signed
+    fits = fits and GPU_MIN_BITS <= stream.precision <= 16
     if stream.kind in {"j2k", "htj2k"}:
         fits = fits and settings.reduce == 0
     elif stream.kind == "jpeg_lossless":

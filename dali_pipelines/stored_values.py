@@ -1,8 +1,11 @@
 """Where the stored value lies in what a decoder gives: how far above bit 0, and how many bits."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from dali_pipelines.dicom.uids import EXPLICIT_BIG_ENDIAN
 from dali_pipelines.records import ImageRecord, StreamInfo
 
 
@@ -33,3 +36,25 @@ def stored_patterns(
     """The stored values' bit patterns (H, W) uint16, without what lies above or below them."""
     top = np.uint16((1 << record.grayscale.bits) - 1)
     return (values >> np.uint16(shift)) & top
+
+
+def native_type(record: ImageRecord) -> np.dtype[Any]:
+    """The type of one cell of native pixel data. PS3.5 8.1.1."""
+    order = ">" if record.tags.transfer_syntax_uid == EXPLICIT_BIG_ENDIAN else "<"
+    return np.dtype(f"{order}u{record.tags.bits_allocated // 8}")
+
+
+def native_maximum(
+    one: NDArray[np.uint8], other: NDArray[np.uint8], record: ImageRecord
+) -> NDArray[np.uint8]:
+    """The bytes of a native frame whose stored values are the maximum of those of two, (n,) uint8.
+
+    Signed values are compared as such; bits that belong to no stored value are 0.
+    """
+    tags, kind = record.tags, native_type(record)
+    mask = (1 << tags.bits_stored) - 1 << tags.high_bit + 1 - tags.bits_stored
+    sign = 1 << tags.high_bit if tags.signed else 0  # turned over, the order is that of unsigned
+    used, turned = np.array([mask, sign], kind)
+    cells = [(data.view(kind) & used) ^ turned for data in (one, other)]
+    most: NDArray[np.uint8] = (np.maximum(*cells) ^ turned).astype(kind).view(np.uint8)
+    return most

@@ -51,6 +51,14 @@ class Siz(NamedTuple):
     end: int
 
 
+class TilePart(NamedTuple):
+    """A tile-part: the tile it is of, the offset of its SOT and the one after its last byte."""
+
+    tile: int
+    at: int
+    end: int
+
+
 def read_header(data: Buffer) -> StreamInfo:
     """The facts of the main header. RejectError(CORRUPT | UNSUPPORTED | TRUNCATED) if it is bad."""
     siz = _read_siz(data)
@@ -93,6 +101,19 @@ def measure(data: Buffer) -> Extent:
     if marker != _EOC:
         raise corrupt(f"wanted SOT or EOC at byte {at}, found marker {marker:04X}")
     return Extent(at + 2, tiles.finish())
+
+
+def tile_parts(data: Buffer) -> list[TilePart]:
+    """Where the tile-parts lie, in a stream that `measure` takes."""
+    at = _read_siz(data).end
+    for segment in _main_header(data, at):
+        at = segment.end
+    parts: list[TilePart] = []
+    while read_marker(data, at) == _SOT:
+        tile, length = read_uint(data, at + 4, 2), read_uint(data, at + 6, 4)
+        parts.append(TilePart(tile, at, at + length if length else _find_last_eoc(data)))
+        at = parts[-1].end
+    return parts
 
 
 def _read_siz(data: Buffer) -> Siz:

@@ -9,10 +9,17 @@ from typing import Final
 
 from dali_pipelines.codestream import j2k, jp2, jpeg
 from dali_pipelines.codestream.markers import Buffer, Extent, corrupt
-from dali_pipelines.records import StreamInfo, StreamKind
+from dali_pipelines.codestream.rle import end_of_rle
+from dali_pipelines.records import StreamInfo
 from dali_pipelines.verdicts import Flag
 
-__all__ = ["Buffer", "bare_codestream", "prove_complete", "read_stream_info"]
+__all__ = ["MAGIC", "Buffer", "bare_codestream", "prove_complete", "read_stream_info"]
+
+MAGIC: Final = (  # how every codestream begins that says what it is; RLE does not
+    b"\xff\x4f\xff\x51",  # SOC SIZ, T.800 A.4.1
+    b"\xff\xd8\xff",  # SOI and a marker, T.81 B.1.1.3; JPEG-LS alike
+    jp2.SIGNATURE[:8],  # length and type of the first box, T.800 I.5.1
+)
 
 _MEASURES: Final = {
     "j2k": j2k.measure,
@@ -45,12 +52,12 @@ def read_stream_info(data: Buffer) -> StreamInfo:
 
 
 def bare_codestream(data: memoryview, info: StreamInfo) -> memoryview:
-    """A view of `data` without JP2 boxes around the stream and without bytes after EOC or EOI.
+    """A view of `data` without JP2 boxes around the stream and without bytes after its end.
 
-    Streams of kind raw and rle, which have no end mark, come back as they are. Errors as those of
-    `prove_complete`, since only a whole stream has an end.
+    Raw pixels come back as they are. Errors as those of `prove_complete`, since only a whole stream
+    has an end.
     """
-    extent = _measure(data, info.kind)
+    extent = _measure(data, info)
     return data if extent is None else _unboxed(data)[: extent.end]
 
 
@@ -61,9 +68,9 @@ def prove_complete(data: memoryview, info: StreamInfo) -> tuple[Flag, ...]:
     TRAILING_BYTES, for more than the one byte of padding that DICOM allows. BOXED repeats `info`.
     UNPROVEN: the format has no way to tell (DCT JPEG), or the encoder did not use it (see
     `j2k.measure`). A lossless JPEG passes here once its EOI is found; `bit_budget.prove_decoded`
-    says the rest. For raw and rle there is nothing to walk: their lengths follow from the tags.
+    says the rest. Raw pixels are as many as the tags say; RLE is its decoder's to prove.
     """
-    extent = _measure(data, info.kind)
+    extent = _measure(data, info)
     if extent is None:
         return ()
     flags = []
@@ -76,9 +83,11 @@ def prove_complete(data: memoryview, info: StreamInfo) -> tuple[Flag, ...]:
     return tuple(flags)
 
 
-def _measure(data: memoryview, kind: StreamKind) -> Extent | None:
-    """The extent of the bare stream within its box, None for the kinds without end marks."""
-    measure = _MEASURES.get(kind)
+def _measure(data: memoryview, info: StreamInfo) -> Extent | None:
+    """The extent of the bare stream within its box, None for raw pixels."""
+    if info.kind == "rle":
+        return Extent(end_of_rle(data, info.height * info.width), proven=True)
+    measure = _MEASURES.get(info.kind)
     return None if measure is None else measure(_unboxed(data))
 
 

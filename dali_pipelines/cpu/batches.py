@@ -22,7 +22,7 @@ from dali_pipelines.plan import EMPTY
 from dali_pipelines.read_ahead import ReadBlock
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Batch, ImageRecord, Pixels, Roi
-from dali_pipelines.rejections import Rejections
+from dali_pipelines.rejects.rejections import Rejections
 from dali_pipelines.steps import load_steps
 from dali_pipelines.verdicts import RejectError, guarded
 
@@ -64,6 +64,10 @@ class Batches:
     def lend(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The batches, for the caller to keep."""
         return batches
+
+    def stop(self) -> None:
+        """Have a batch under way come to an end soon, as an error."""
+        self._decoder.stop()
 
     def close(self) -> None:
         """End the threads and the decoders."""

@@ -15,29 +15,55 @@ from numpy.typing import NDArray
 from dali_pipelines.codestream.bit_budget import prove_decoded
 from dali_pipelines.codestream.rle import HEADER_BYTES, check_rle
 from dali_pipelines.cpu.htj2k import decode_by_openjph
-from dali_pipelines.dicom.uids import EXPLICIT_BIG_ENDIAN
+from dali_pipelines.cpu.packets import require_all_packets
 from dali_pipelines.records import Encoded, ImageRecord, Pixels, StreamKind
-from dali_pipelines.stored_values import stream_shift
+from dali_pipelines.stored_values import native_type, stored_patterns, stream_shift
 from dali_pipelines.verdicts import Reason, RejectError
 
 _Array = NDArray[Any]
+
+# imagecodecs loads a codec when it is first asked for, and for good not, if memory is bounded then.
+_LOADED: Final = (
+    imagecodecs.dicomrle_decode,
+    imagecodecs.htj2k_decode,
+    imagecodecs.jpeg2k_decode,
+    imagecodecs.jpeg8_decode,
+    imagecodecs.jpegls_decode,
+)
 
 
 def decode(encoded: Encoded) -> Pixels:
     """The stored values of one image, (H, W) uint16, with shift 0 but for an odd High Bit.
 
+    Of several frames the maximum, signed values compared as such; one frame is decoded at a time.
     Raises RejectError(CORRUPT) where the decoder refuses the data, (GEOMETRY) where it gives
     another shape than the codestream announced, (TRUNCATED) for a lossless JPEG whose bits do not
     add up, and (OUT_OF_MEMORY), which says nothing about the file.
     """
     record = encoded.record
     try:
-        return _decode(encoded)
+        return _decode_maximum(encoded) if encoded.frames > 1 else _decode(encoded)
     except MemoryError as error:
         size = f"{record.stream.height} x {record.stream.width}"
         raise RejectError(
             Reason.OUT_OF_MEMORY, f"no memory left to decode {size} px; use fewer threads"
         ) from error
+
+
+def _decode_maximum(encoded: Encoded) -> Pixels:
+    """The maximum over all frames, without what lies above or below the stored values."""
+    record = encoded.record
+    sign = np.uint16(1 << record.grayscale.bits >> 1 if record.grayscale.signed else 0)
+    most: NDArray[np.uint16] | None = None
+    end = 0
+    for size in encoded.sizes:
+        pixels = _decode(Encoded(encoded.data[end : end + size], record))
+        end += size
+        # two's complement with its sign bit turned over is ordered as unsigned numbers are
+        values = stored_patterns(np.asarray(pixels.values), pixels.shift, record) ^ sign
+        most = values if most is None else np.maximum(most, values, out=most)
+    assert most is not None
+    return Pixels(most ^ sign)
 
 
 def _decode(encoded: Encoded) -> Pixels:
@@ -76,16 +102,17 @@ def _bit_patterns(values: _Array, bits: int) -> NDArray[np.uint16]:
 
 
 def _decode_raw(data: NDArray[np.uint8], record: ImageRecord) -> _Array:
-    """Native pixel data: little or big endian words, shifted down to bit 0. PS3.5 8.1.1."""
+    """Native pixel data: little or big endian words, shifted down to bit 0. PS3.5 8.1.1, 8.1.2."""
     tags = record.tags
     count = tags.rows * tags.columns
-    order = ">" if tags.transfer_syntax_uid == EXPLICIT_BIG_ENDIAN else "<"
-    kind = f"{order}u{tags.bits_allocated // 8}"
-    needed = count * (tags.bits_allocated // 8)
+    kind = native_type(record)
+    needed = count * kind.itemsize
     if len(data) < needed:
         raise RejectError(
             Reason.TRUNCATED, f"the pixel data has {len(data)} bytes, {needed} were expected"
         )
+    if record.stream.swapped:
+        data = data[: len(data) // 2 * 2].view(">u2").astype("<u2").view(np.uint8)
     words = data[:needed].view(kind).reshape(tags.rows, tags.columns).astype(np.uint16)
     words >>= np.uint16(_unused_low_bits(record))
     return words
@@ -105,7 +132,12 @@ def _decode_rle(data: NDArray[np.uint8], record: ImageRecord) -> _Array:
         raise RejectError(
             Reason.TRUNCATED, f"the RLE data holds {len(words)} values, {pixels} were expected"
         )
-    image = words[:pixels].reshape(tags.rows, tags.columns).astype(np.uint16)
+    if len(words) > pixels:
+        raise RejectError(
+            Reason.GEOMETRY,
+            f"the RLE data hold {len(words)} values, the header says {tags.rows} x {tags.columns}",
+        )
+    image = words.reshape(tags.rows, tags.columns).astype(np.uint16)
     image >>= np.uint16(_unused_low_bits(record))
     return image
 
@@ -114,13 +146,21 @@ def _unused_low_bits(record: ImageRecord) -> int:
     return record.tags.high_bit + 1 - record.tags.bits_stored
 
 
-def _decode_j2k(data: NDArray[np.uint8], _record: ImageRecord) -> _Array:
-    return np.asarray(imagecodecs.jpeg2k_decode(data, numthreads=1))  # OpenJPEG, strict; also HTJ2K
+def _decode_j2k(data: NDArray[np.uint8], record: ImageRecord) -> _Array:
+    """What OpenJPEG gives, strict, for all packets."""
+    require_all_packets(data, record.stream)
+    return _decode_by_openjpeg(data)
 
 
 def _decode_htj2k(data: NDArray[np.uint8], record: ImageRecord) -> _Array:
-    values = decode_by_openjph(data, record)
-    return _decode_j2k(data, record) if values is None else values
+    """What OpenJPEG gives, by OpenJPH where all packets are there: it lets cut ones pass."""
+    is_read = require_all_packets(data, record.stream)
+    values = decode_by_openjph(data, record) if is_read else None
+    return _decode_by_openjpeg(data) if values is None else values
+
+
+def _decode_by_openjpeg(data: NDArray[np.uint8]) -> _Array:
+    return np.asarray(imagecodecs.jpeg2k_decode(data, numthreads=1))
 
 
 def _decode_jpeg(data: NDArray[np.uint8], _record: ImageRecord) -> _Array:

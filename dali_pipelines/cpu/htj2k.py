@@ -27,7 +27,9 @@ def decode_by_openjph(data: NDArray[np.uint8], record: ImageRecord) -> NDArray[n
     1,141 streams with random bytes in their tiles that OpenJPEG refused, 17 passed here.
     """
     stream = record.stream
-    if not _suits(data, record) or data[_SSIZ : _SSIZ + 1].tolist() != [stream.precision - 1]:
+    if not suits_openjph(data, record):
+        return None
+    if data[_SSIZ : _SSIZ + 1].tolist() != [stream.precision - 1]:
         return None
     restated = data.copy()
     restated[_SSIZ] = _STATED - 1
@@ -45,8 +47,8 @@ def decode_by_openjph(data: NDArray[np.uint8], record: ImageRecord) -> NDArray[n
     return values
 
 
-def _suits(data: NDArray[np.uint8], record: ImageRecord) -> bool:
-    """Whether the two agree: all tile-parts proved to be there, 5-3 wavelet, room for the lift."""
+def suits_openjph(data: NDArray[np.uint8], record: ImageRecord) -> bool:
+    """Whether OpenJPH is asked: all tile-parts proved there, 5-3 wavelet, room for the lift."""
     stream = record.stream
     plain = stream.components == 1 and not stream.signed and not stream.lossy
     return plain and stream.precision < _STATED and _is_proved(data)

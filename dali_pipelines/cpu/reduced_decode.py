@@ -4,15 +4,16 @@ Leaving out a wavelet level halves height and width and saves three quarters of 
 holds the GIL while it decodes, so this is for processes that do nothing else.
 """
 
-import io
 from typing import Final
 
 import numpy as np
-from PIL import ImageFile, features
+from PIL import features
 
 from dali_pipelines.codestream.j2k import read_header
 from dali_pipelines.codestream.levels import removable_levels
 from dali_pipelines.cpu.decode import decode
+from dali_pipelines.cpu.openjpeg_levels import Codestream, reduced_shape
+from dali_pipelines.cpu.packets import require_all_packets
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.geometry import content_size
 from dali_pipelines.grayscale import display_table
@@ -31,8 +32,9 @@ def decode_reduced(encoded: Encoded, recipe: Recipe) -> Pixels:
     (h, w) is (H, W) / 2**n, rounded up, and the values are those of the wavelet's low-pass band,
     rounded and cut off at the stream's precision: what OpenJPEG gives, to the bit. n is
 
-    - 0, and this is `decode`, where the recipe says so, for other codestreams, and where a mean of
-      stored values means nothing (`_offered_levels`);
+    - 0, and this is `decode`, where the recipe says so, for other codestreams, for the maximum over
+      frames, which is not that of their low-pass bands, and where a mean of stored values means
+      nothing (`_offered_levels`);
     - what the recipe says, or as many levels as the stream has if they are fewer;
     - for "auto" a number for which the breast's box, as the CPU's own steps find it on this very
       picture, is at least as high and as wide as its place in the output: nothing is ever enlarged
@@ -45,9 +47,10 @@ def decode_reduced(encoded: Encoded, recipe: Recipe) -> Pixels:
     "auto".
     """
     wanted = recipe.decode.reduce
-    offered = _offered_levels(encoded) if wanted != 0 else 0
+    offered = _offered_levels(encoded) if wanted != 0 and encoded.frames == 1 else 0
     if offered == 0:
         return decode(encoded)
+    require_all_packets(encoded.data, encoded.record.stream)
     if wanted == "auto":
         return _decode_fitting(encoded, recipe, offered)
     return _decode_without(encoded, min(wanted, offered))
@@ -100,7 +103,7 @@ def _decode_fitting(encoded: Encoded, recipe: Recipe, offered: int) -> Pixels:
 def _next_levels(box: Roi, levels: int, stream: StreamInfo, settings: ResizeSettings) -> int:
     """The most levels below `levels` with which the box, scaled, fills its place; 0 if none do."""
     for fewer in range(levels - 1, 0, -1):
-        height, width = _reduced_shape(stream, fewer)
+        height, width = reduced_shape(stream, fewer)
         if _fills(box.enlarged(levels - fewer, height, width), settings):
             return fewer
     return 0
@@ -122,7 +125,7 @@ def _find_box(pixels: Pixels, encoded: Encoded, recipe: Recipe) -> Roi:
 def _decode_without(encoded: Encoded, levels: int) -> Pixels:
     """The values without that many levels, which the stream must offer."""
     stream = encoded.record.stream
-    picture = _Codestream(encoded, levels)
+    picture = Codestream(encoded.data, stream, levels)
     try:
         picture.load()
     except OSError as error:  # its text may hold anything: only the class
@@ -137,31 +140,3 @@ def _decode_without(encoded: Encoded, levels: int) -> Pixels:
     spread = np.asarray(picture)
     values = (spread >> (8 * spread.itemsize - stream.precision)).astype(np.uint16, copy=False)
     return Pixels(values, stream_shift(encoded.record), levels)
-
-
-def _reduced_shape(stream: StreamInfo, levels: int) -> tuple[int, int]:
-    return -(-stream.height >> levels), -(-stream.width >> levels)
-
-
-class _Codestream(ImageFile.ImageFile):
-    """A bare codestream for Pillow's decoder, which spreads p bits over 8 or 16.
-
-    Pillow's own reader rounds a reduced size to the nearest where T.800 B.5 rounds it up, and then
-    refuses what does not fit (37 px without 2 levels are 10, not 9); so the size is said here.
-    """
-
-    format = "JPEG2000"
-
-    def __init__(self, encoded: Encoded, levels: int) -> None:
-        self._stream = encoded.record.stream
-        self._levels = levels
-        self._length = len(encoded.data)
-        super().__init__(io.BytesIO(encoded.data.data))
-
-    def _open(self) -> None:
-        height, width = _reduced_shape(self._stream, self._levels)
-        self._mode = "I;16" if self._stream.precision > 8 else "L"
-        self._size = (width, height)
-        all_layers, no_descriptor = 0, -1
-        arguments = ("j2k", self._levels, all_layers, no_descriptor, self._length)
-        self.tile = [ImageFile._Tile("jpeg2k", (0, 0, width, height), 0, arguments)]

@@ -2,6 +2,8 @@
 
 PS3.3 C.11.1 (modality), C.11.2 (VOI), C.11.6 (presentation), C.7.5.1.1.2 (padding). A window or VOI
 LUT without meaning is flagged but keeps its place, so that a recipe may count as the header does.
+Explanations of windows and LUTs, such as "HARDER" (0028,1055), are free text and not read; nor are
+presentation states, which are objects of their own.
 """
 
 import math
@@ -14,7 +16,7 @@ from dali_pipelines.dicom.lut_tags import read_lut
 from dali_pipelines.dicom.pixel_format import PixelFormat
 from dali_pipelines.dicom.tag_values import has_value, integer, integers, items, numbers, text
 from dali_pipelines.dicom.uids import DX_FAMILY, PROCESSING_CLASSES
-from dali_pipelines.grayscale import check_grayscale
+from dali_pipelines.grayscale_checks import check_grayscale
 from dali_pipelines.records import Grayscale, Lut, StreamInfo, VoiFunction, Window
 from dali_pipelines.verdicts import Flag, Reason, RejectError
 
@@ -34,6 +36,7 @@ TAGS: Final[tuple[str | int, ...]] = (
     "PixelPaddingRangeLimit",
     "PresentationLUTShape",
     "PhotometricInterpretation",
+    "LossyImageCompression",
     *(
         group << 16 | element
         for group in _OVERLAY_GROUPS
@@ -78,6 +81,9 @@ def read_grayscale(
     flags += check_grayscale(grayscale)
     if Flag.PADDING_SUSPECT in flags:
         grayscale = replace(grayscale, padding=None)
+    lossy = stream.lossy or text(dataset, "LossyImageCompression") == "01"
+    if lossy and grayscale.padding is not None:
+        flags.append(Flag.PADDING_LOSSY)  # C.7.5.1.1.2; the exact values still count
     expected = Flag.NONCONFORMANT_RESCALE if sop_class_uid not in DX_FAMILY else None
     return grayscale, tuple(flag for flag in dict.fromkeys(flags) if flag != expected)
 

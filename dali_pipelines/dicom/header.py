@@ -11,10 +11,20 @@ from pydicom.dataset import Dataset
 
 from dali_pipelines.dicom import laterality_view, object_kind
 from dali_pipelines.dicom.file_meta import FileMeta
-from dali_pipelines.dicom.laterality_view import IMPLANT_DISPLACED, find_laterality, find_view
+from dali_pipelines.dicom.laterality_view import (
+    IMPLANT_DISPLACED,
+    find_chest_side,
+    find_laterality,
+    find_view,
+)
 from dali_pipelines.dicom.pixel_format import PixelFormat
 from dali_pipelines.dicom.tag_values import numbers, text, texts
-from dali_pipelines.dicom.uids import MAMMOGRAPHY, MAMMOGRAPHY_PROCESSING, is_secondary_capture
+from dali_pipelines.dicom.uids import (
+    MAMMOGRAPHY,
+    MAMMOGRAPHY_PROCESSING,
+    MULTIFRAME_CLASSES,
+    is_secondary_capture,
+)
 from dali_pipelines.records import ImageTags
 from dali_pipelines.verdicts import Flag, Reason, RejectError
 
@@ -39,12 +49,16 @@ TAGS: Final = (
     "QualityControlImage",
     "PartialView",
     "LossyImageCompression",
+    "PixelIntensityRelationship",
 )
 MAX_AGE_YEARS: Final = 90  # HIPAA Safe Harbor: ages above 89 are one group
 
 _YEARS: Final = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 _SPACING_MM: Final = (0.03, 0.25)  # detectors have 0.05 to 0.1, digitized film 0.04 to 0.2
 _SPACING_RATIO: Final = 0.01
+_TOMOSYNTHESIS: Final = {"TOMOSYNTHESIS", "TOMO_PROJ"}
+_CONTRAST: Final = {"ADDITION", "SUBTRACTION", "LOW_ENERGY", "HIGH_ENERGY", "POST_CONTRAST"}
+_BIOPSY: Final = ("STEREO", "PREFIRE", "POSTFIRE", "POSTBIOPSY", "POSTMARKER")
 _YES_NO: Final = {"YES": True, "NO": False}
 
 
@@ -64,7 +78,7 @@ def read_tags(dataset: Dataset, meta: FileMeta, pixel_format: PixelFormat) -> Im
         sop_class_uid=sop_class,
         patient_id=text(dataset, "PatientID") or study or series or instance,
         exam_id=text(dataset, "AccessionNumber") or study,
-        laterality=find_laterality(dataset)[0],
+        laterality=find_laterality(dataset).side,
         view=view,
         view_modifiers=modifiers,
         implant=_implant(dataset, modifiers),
@@ -82,6 +96,8 @@ def read_tags(dataset: Dataset, meta: FileMeta, pixel_format: PixelFormat) -> Im
         photometric=object_kind.photometric(dataset),
         transfer_syntax_uid=meta.transfer_syntax_uid,
         spacing_mm=_spacing(dataset),
+        chest_side=find_chest_side(dataset),
+        intensity=_intensity(dataset),
     )
 
 
@@ -93,15 +109,21 @@ def class_uid(dataset: Dataset, meta: FileMeta) -> str:
 def check_tags(dataset: Dataset, tags: ImageTags) -> tuple[Flag, ...]:
     """What is odd about the image by its tags, or needs care."""
     secondary = is_secondary_capture(tags.sop_class_uid)
-    mammography = tags.sop_class_uid in (MAMMOGRAPHY, MAMMOGRAPHY_PROCESSING)
+    mammography = tags.sop_class_uid in {MAMMOGRAPHY, MAMMOGRAPHY_PROCESSING, *MULTIFRAME_CLASSES}
+    laterality = find_laterality(dataset)
+    displaced = IMPLANT_DISPLACED in tags.view_modifiers
     found = {
-        Flag.LATERALITY_CONFLICT: find_laterality(dataset)[1],
-        Flag.VIEW_CONFLICT: find_view(dataset)[2],
+        Flag.LATERALITY_CONFLICT: laterality.conflict,
+        Flag.VIEW_CONFLICT: find_view(dataset)[2] or (displaced and tags.implant is False),
+        Flag.LATERALITY_INFERRED: laterality.inferred,
         Flag.NO_LATERALITY: not tags.laterality,
         Flag.NO_VIEW: not tags.view,
         Flag.SECONDARY_CAPTURE: secondary,
         Flag.NOT_MG: not (secondary or mammography),
-        Flag.SYNTHETIC_2D: "GENERATED_2D" in (part.upper() for part in texts(dataset, "ImageType")),
+        Flag.FOR_PROCESSING: tags.intent == "processing",
+        **_kinds(dataset),
+        Flag.SPOT: "spot" in tags.view_modifiers,
+        Flag.MAGNIFICATION: "magnification" in tags.view_modifiers,
         Flag.LOSSY_HISTORY: text(dataset, "LossyImageCompression") == "01",
         Flag.BURNED_IN: _says_yes(dataset, "BurnedInAnnotation"),
         Flag.IMPLANT: tags.implant is True,
@@ -109,6 +131,18 @@ def check_tags(dataset: Dataset, tags: ImageTags) -> tuple[Flag, ...]:
         Flag.PARTIAL_VIEW: _says_yes(dataset, "PartialView"),
     }
     return tuple(flag for flag, present in found.items() if present)
+
+
+def _kinds(dataset: Dataset) -> dict[Flag, bool]:
+    """What Image Type tells of a mammogram other than a plain one. PS3.3 C.8.11.7.1.4."""
+    kinds = {part.upper() for part in texts(dataset, "ImageType")[2:]}
+    synthetic = "GENERATED_2D" in kinds
+    return {
+        Flag.SYNTHETIC_2D: synthetic,
+        Flag.TOMOSYNTHESIS: bool(kinds & _TOMOSYNTHESIS) and not synthetic,
+        Flag.CONTRAST: bool(kinds & _CONTRAST),
+        Flag.BIOPSY: any(kind.startswith(_BIOPSY) for kind in kinds),
+    }
 
 
 def _says_yes(dataset: Dataset, name: str) -> bool:
@@ -130,6 +164,12 @@ def _implant(dataset: Dataset, modifiers: tuple[str, ...]) -> bool | None:
     """Whether there is an implant: as tagged, or because the view says that it was displaced."""
     tagged = _YES_NO.get(text(dataset, "BreastImplantPresent").upper())
     return True if tagged is None and IMPLANT_DISPLACED in modifiers else tagged
+
+
+def _intensity(dataset: Dataset) -> str:
+    """How values relate to the beam: "LIN", "LOG", "DISP" or ""; not applied. C.8.11.3.1.2."""
+    value = text(dataset, "PixelIntensityRelationship").upper()
+    return value if value in ("LIN", "LOG", "DISP") else ""
 
 
 def _spacing(dataset: Dataset) -> tuple[float, float] | None:

@@ -1,21 +1,28 @@
-"""Which breast an image shows and from where: from codes first, then from text.
+"""Which breast an image shows and from where: what is stated first, then what can be inferred.
 
-PS3.16 CID 4014 (views) and CID 4015 (modifiers); PS3.3 C.8.11.3 for laterality. Codes are accepted
-in SNOMED CT and in the older SNOMED RT form, which files call SRT, SNM3 or 99SDM.
+PS3.16 CID 244 (sides), CID 4014 (views) and CID 4015 (modifiers); PS3.3 C.8.11.7 for laterality,
+C.7.6.1.1.1 for orientation. Codes are accepted in SNOMED CT and in the older SNOMED RT form, which
+files call SRT, SNM3 or 99SDM.
 """
 
 import re
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from pydicom.dataset import Dataset
 
-from dali_pipelines.dicom.tag_values import items, text
+from dali_pipelines.dicom.tag_values import items, text, texts
 
 TAGS: Final = (
     "ImageLaterality",
     "FrameLaterality",
     "Laterality",
-    "SharedFunctionalGroupsSequence",
+    "AnatomicRegionSequence",
+    "AnatomicRegionModifierSequence",
+    "PrimaryAnatomicStructureSequence",
+    "PrimaryAnatomicStructureModifierSequence",
+    "PatientOrientation",
     "ViewPosition",
     "ViewCodeSequence",
     "ViewModifierCodeSequence",
@@ -23,6 +30,17 @@ TAGS: Final = (
 IMPLANT_DISPLACED: Final = "ID"
 SIDES: Final = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R", "B": "B", "BOTH": "B"}
 
+_SIDE_CODES: Final = {  # CID 244
+    ("7771000", "G-A101"): "L",
+    ("24028007", "G-A100"): "R",
+    ("51440002", "G-A102"): "B",
+}
+_ANATOMY: Final = {  # each sequence of structures, and that of the modifiers of one. PS3.3 10.5
+    "PrimaryAnatomicStructureSequence": "PrimaryAnatomicStructureModifierSequence",
+    "AnatomicRegionSequence": "AnatomicRegionModifierSequence",
+}
+_MEDIAL: Final = re.compile("F?([LR])F?")  # down the columns, upright: medial, and foot if oblique
+_CHEST_SIDES: Final[dict[str, Literal["left", "right"]]] = {"A": "left", "P": "right"}
 _SCHEMES: Final = ("SCT", "SRT", "SNM3", "99SDM")
 _VIEWS: Final = {  # CID 4014: SNOMED CT code, SNOMED RT code, our name
     ("399162004", "R-10242"): "CC",
@@ -53,6 +71,7 @@ _MODIFIERS: Final = {  # CID 4015
     ("442593008", "R-40ABE"): "inframammary_fold",
     ("442580003", "R-40AB2"): "axillary_tissue",
 }
+_SIDE_OF_CODE: Final = {code: name for codes, name in _SIDE_CODES.items() for code in codes}
 _VIEW_OF_CODE: Final = {code: name for codes, name in _VIEWS.items() for code in codes}
 _MODIFIER_OF_CODE: Final = {code: name for codes, name in _MODIFIERS.items() for code in codes}
 _MEANT: Final = {  # texts of ACR's list that are less exact than the codes, or are modifiers there
@@ -63,33 +82,88 @@ _MEANT: Final = {  # texts of ACR's list that are less exact than the codes, or 
 _TEXT_VIEWS: Final = {*_VIEWS.values(), "XCC", "AT", "CV"} - {"SPECIMEN"}
 
 
-def find_laterality(dataset: Dataset) -> tuple[str, bool]:
-    """The side, "L", "R", "B" or "", and whether the tags that give one contradict each other.
+@dataclass(frozen=True, slots=True)
+class Laterality:
+    """The `side`, "L", "R", "B" or "" if unknown.
 
-    Order of trust: Image Laterality, Frame Laterality, Laterality (of the series).
+    `inferred`: no tag names it, Patient Orientation suggests it. `conflict`: two sources disagree;
+    the more trusted one is believed.
     """
-    stated = [text(dataset, "ImageLaterality"), text(dataset, "FrameLaterality")]
-    for group in items(dataset, "SharedFunctionalGroupsSequence"):
-        stated += [text(part, "FrameLaterality") for part in items(group, "FrameAnatomySequence")]
-    stated.append(text(dataset, "Laterality"))
+
+    side: str
+    inferred: bool
+    conflict: bool
+
+
+def find_laterality(dataset: Dataset) -> Laterality:
+    """The side, by the most trusted source that has one.
+
+    Order of trust: Image Laterality, Frame Laterality, Laterality (of the series), the modifiers of
+    the Primary Anatomic Structure and of the Anatomic Region, Patient Orientation.
+    """
+    stated = [text(dataset, name) for name in ("ImageLaterality", "FrameLaterality", "Laterality")]
     sides = [SIDES[side.upper()] for side in stated if side.upper() in SIDES]
-    return (sides[0] if sides else "", len(set(sides)) > 1)
+    sides += _modifier_sides(dataset)
+    suggested = _orientation_side(dataset)
+    differ = bool(sides) and sides[0] != "B" and suggested not in ("", sides[0])
+    return Laterality(
+        side=sides[0] if sides else suggested,
+        inferred=not sides and bool(suggested),
+        conflict=len(set(sides)) > 1 or differ,
+    )
+
+
+def find_chest_side(dataset: Dataset) -> Literal["left", "right", ""]:
+    """The edge of the picture at which Patient Orientation has the chest wall, "" if at neither.
+
+    Its first value says where the rows run: towards the nipple (A) or towards the chest wall (P).
+    """
+    along_rows = text(dataset, "PatientOrientation").upper()
+    return _CHEST_SIDES.get(along_rows[:1], "")
+
+
+def _orientation_side(dataset: Dataset) -> str:
+    r"""The side that Patient Orientation suggests, "" if none: as in A\R, A\FR (left), P\L (right).
+
+    Images are hung with the chest wall upright and the lateral side up, so the columns run to the
+    medial side: in a left breast to the patient's right. A picture that was turned by 180 degrees
+    looks like one of the other breast, hence the last place in the order of trust.
+    """
+    values = [value.upper() for value in texts(dataset, "PatientOrientation")]
+    if len(values) != 2 or not find_chest_side(dataset):
+        return ""
+    medial = _MEDIAL.fullmatch(values[1])
+    return {"R": "L", "L": "R"}[medial[1]] if medial else ""
+
+
+def _modifier_sides(dataset: Dataset) -> Iterator[str]:
+    """The sides that modifiers of the anatomy name, inside the structure's item or beside it."""
+    for structures, modifiers in _ANATOMY.items():
+        for place in (*items(dataset, structures), dataset):
+            for item in items(place, modifiers):
+                side = _named(item, _SIDE_OF_CODE)
+                if side:
+                    yield side
 
 
 def find_view(dataset: Dataset) -> tuple[str, tuple[str, ...], bool]:
     """The view, such as "CC" or "MLO", "" if unknown; its modifiers, such as "spot"; any conflict.
 
-    The last is whether code and text name different views; the code is believed.
+    Order of trust: View Code Sequence, View Position. The last is whether they name different
+    views; the first code is believed. Modifiers are those inside the code, beside it and in the
+    text, where the text names no other view.
     """
-    view, modifiers = "", []
+    views, modifiers = [], []
     for item in items(dataset, "ViewCodeSequence"):
-        view = view or _named(item, _VIEW_OF_CODE)
+        views.append(_named(item, _VIEW_OF_CODE))
         modifiers += _modifiers(item)
     modifiers += _modifiers(dataset)
+    view = next(filter(None, views), "")
     text_view, text_modifier = parse_view(text(dataset, "ViewPosition"))
     if text_modifier and view in ("", text_view):
         modifiers.append(text_modifier)
-    conflict = "" not in (view, text_view) and view not in _MEANT.get(text_view, (text_view,))
+    differ = "" not in (view, text_view) and view not in _MEANT.get(text_view, (text_view,))
+    conflict = differ or len(set(filter(None, views))) > 1
     return view or text_view, tuple(dict.fromkeys(modifiers)), conflict
 
 

@@ -1,4 +1,4 @@
-"""Whether an object is of the kind that is taken: one gray projection image, meant for viewing.
+"""Whether an object is of the kind that is taken: gray projection images, meant for viewing.
 
 Looks at SOP class, intent, frames and color; everything else is skipped with its reason. PS3.3
 A.26, A.27; PS3.4 annex B.
@@ -47,8 +47,10 @@ def photometric(dataset: Dataset) -> str:
     return text(dataset, "PhotometricInterpretation").upper()
 
 
-def require_projection(dataset: Dataset, sop_class_uid: str, *, accept_processing: bool) -> None:
-    """Raise RejectError for an object that is no single-frame image of the wanted intent.
+def require_projection(
+    dataset: Dataset, sop_class_uid: str, *, accept_processing: bool, accept_frames: bool
+) -> None:
+    """Raise RejectError for an object that is no image of the wanted intent, or of several frames.
 
     NOT_AN_IMAGE, MULTIFRAME, FOR_PROCESSING; FRAMES where the number of frames is none.
     """
@@ -56,9 +58,8 @@ def require_projection(dataset: Dataset, sop_class_uid: str, *, accept_processin
         raise RejectError(
             Reason.NOT_AN_IMAGE, "the object is a report, a presentation state or the like"
         )
-    if sop_class_uid in MULTIFRAME_CLASSES:
-        raise RejectError(Reason.MULTIFRAME, "the object is a tomosynthesis or projection series")
-    _require_one_frame(dataset)
+    if not accept_frames:
+        _require_one_frame(dataset, sop_class_uid)
     if intent(dataset, sop_class_uid) == "processing" and not accept_processing:
         raise RejectError(
             Reason.FOR_PROCESSING, "the image is raw detector data, not meant for viewing"
@@ -94,13 +95,22 @@ def require_gray(dataset: Dataset) -> None:
         )
 
 
-def _require_one_frame(dataset: Dataset) -> None:
+def number_of_frames(dataset: Dataset) -> int:
+    """What Number of Frames says, 1 where it is absent; RejectError(FRAMES) if it is no number."""
     if raw_element(dataset, "NumberOfFrames") is None:
-        return
+        return 1
     frames = integers(dataset, "NumberOfFrames")
     if len(frames) != 1 or frames[0] < 1:
         raise RejectError(Reason.FRAMES, "Number of Frames must be one whole number from 1 on")
-    if frames[0] > 1:
+    return frames[0]
+
+
+def _require_one_frame(dataset: Dataset, sop_class_uid: str) -> None:
+    if sop_class_uid in MULTIFRAME_CLASSES:
+        raise RejectError(Reason.MULTIFRAME, "the object is a tomosynthesis or projection series")
+    frames = number_of_frames(dataset)
+    if frames > 1:
         raise RejectError(
-            Reason.MULTIFRAME, f"the object has {frames[0]} frames; only single images are taken"
+            Reason.MULTIFRAME,
+            f"the object has {frames} frames; --frames says which of them are taken",
         )

@@ -5,15 +5,16 @@ should be. Where the two differ and the payload is unmistakable, it is taken and
 8.2.4); a size that differs from Rows and Columns is refused before any decoder sees the data.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from dali_pipelines.codestream.rle import HEADER_BYTES, check_rle
-from dali_pipelines.codestream.stream import read_stream_info
+from dali_pipelines.codestream.rle import HEADER_BYTES, check_rle, require_row_length
+from dali_pipelines.codestream.stream import MAGIC, read_stream_info
 from dali_pipelines.dicom.encapsulation import Payload, PixelElement
 from dali_pipelines.dicom.pixel_format import PixelFormat
 from dali_pipelines.dicom.uids import (
     ENCAPSULATED_SYNTAXES,
+    IMPLICIT_LITTLE_ENDIAN,
     JPEG_LOSSLESS_SV1,
     LOSSLESS_SYNTAXES,
     NATIVE_SYNTAXES,
@@ -25,12 +26,6 @@ from dali_pipelines.storage.byte_view import ByteView
 from dali_pipelines.verdicts import Flag, Reason, RejectError
 
 HEAD_BYTES: Final = 1 << 16  # holds nearly every codestream's header, and the JP2 boxes before it
-
-_MAGIC: Final = (
-    b"\xff\x4f\xff\x51",  # SOC SIZ, T.800 A.4.1
-    b"\xff\xd8\xff",  # SOI and a marker, T.81 B.1.1.3; JPEG-LS alike
-    b"\x00\x00\x00\x0cjP  ",  # JP2 signature box, T.800 I.5.1
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +50,30 @@ def identify(
     data are too short, SYNTAX where payload and transfer syntax do not go together and the payload
     does not say what it is, CORRUPT, UNSUPPORTED.
     """
+    found = _identify(view, element, payload, syntax_uid, pixel_format)
+    if _other_vrs(element, syntax_uid) and Flag.SYNTAX_MISMATCH not in found.flags:
+        return replace(found, flags=(*found.flags, Flag.SYNTAX_MISMATCH))
+    return found
+
+
+def _other_vrs(element: PixelElement, syntax_uid: str) -> bool:
+    """Whether VRs are implicit though the syntax says explicit, or the other way round."""
+    return (element.vr == "") != (syntax_uid == IMPLICIT_LITTLE_ENDIAN)
+
+
+def _identify(
+    view: ByteView,
+    element: PixelElement,
+    payload: Payload,
+    syntax_uid: str,
+    pixel_format: PixelFormat,
+) -> Identified:
     head = read_head(view, payload.fragments)
     if not payload.encapsulated and (
-        not head.startswith(_MAGIC) or _is_native_size(payload, syntax_uid, pixel_format)
+        not head.startswith(MAGIC) or _is_native_size(payload, syntax_uid, pixel_format)
     ):
         return _native(element, payload, syntax_uid, pixel_format)
-    if head.startswith(_MAGIC):
+    if head.startswith(MAGIC):
         stream = _read_stream(view, payload, head)
     else:
         stream = _rle(head, payload, syntax_uid, pixel_format)
@@ -102,32 +115,41 @@ def _is_native_size(payload: Payload, syntax_uid: str, pixel_format: PixelFormat
 def _native(
     element: PixelElement, payload: Payload, syntax_uid: str, pixel_format: PixelFormat
 ) -> Identified:
-    """Uncompressed pixels: exactly the bytes that the size asks for."""
-    needed, there = pixel_format.native_bytes, payload.size
+    """Uncompressed pixels: exactly the bytes that the size asks for, in whole words if swapped."""
+    start = payload.fragments[0][0]
+    swapped = not element.little and pixel_format.bits_allocated == 8 and element.vr == "OW"
+    cut = payload.size < element.length  # one frame of several
+    if swapped and cut and (payload.size % 2 or (start - element.offset) % 2):
+        raise RejectError(
+            Reason.UNSUPPORTED,
+            "frames begin or end inside a big-endian word of two 8-bit pixels; convert the file",
+        )
+    padded = pixel_format.native_bytes + pixel_format.native_bytes % 2
+    needed = padded if swapped else pixel_format.native_bytes
+    _require_native_bytes(payload.size, (needed, padded), syntax_uid)
+    flags = list(payload.flags)
+    if payload.size > padded:
+        flags.append(Flag.EXCESS_BYTES)
+    if syntax_uid not in NATIVE_SYNTAXES:
+        flags.append(Flag.SYNTAX_MISMATCH)
+    stream = replace(_tagged_stream("raw", pixel_format), swapped=swapped)
+    return Identified(stream, ((start, needed),), tuple(flags))
+
+
+def _require_native_bytes(there: int, wanted: tuple[int, int], syntax_uid: str) -> None:
+    """RejectError unless enough bytes are there; exactly those wanted under a compressed label."""
     labeled = syntax_uid in NATIVE_SYNTAXES
-    padded = needed + needed % 2
-    if not labeled and (syntax_uid not in ENCAPSULATED_SYNTAXES or there not in (needed, padded)):
+    if not labeled and (syntax_uid not in ENCAPSULATED_SYNTAXES or there not in wanted):
         raise RejectError(
             Reason.SYNTAX,
-            f"{there} bytes of native pixel data, {needed} expected, under a transfer syntax that "
-            "is not a native one",
+            f"{there} bytes of native pixel data, {wanted[0]} expected, under a transfer syntax "
+            "that is not a native one",
         )
-    if there < needed:
+    if there < wanted[0]:
         raise RejectError(
             Reason.TRUNCATED,
-            f"the pixel data have {there} bytes, {needed} were expected; fetch the file again",
+            f"the pixel data have {there} bytes, {wanted[0]} were expected; fetch the file again",
         )
-    if not element.little and pixel_format.bits_allocated == 8 and element.vr == "OW":
-        raise RejectError(
-            Reason.UNSUPPORTED, "8-bit pixels in big-endian 16-bit words; convert the file"
-        )
-    flags = list(payload.flags)
-    if there > padded:
-        flags.append(Flag.EXCESS_BYTES)
-    if not labeled:
-        flags.append(Flag.SYNTAX_MISMATCH)
-    start = payload.fragments[0][0]
-    return Identified(_tagged_stream("raw", pixel_format), ((start, needed),), tuple(flags))
 
 
 def _rle(head: bytes, payload: Payload, syntax_uid: str, pixel_format: PixelFormat) -> StreamInfo:
@@ -147,6 +169,7 @@ def _rle(head: bytes, payload: Payload, syntax_uid: str, pixel_format: PixelForm
             Reason.SYNTAX,
             "the transfer syntax does not say how the pixel data are packed, and nor do they",
         ) from error
+    require_row_length(head, pixel_format.rows, pixel_format.columns)
     return _tagged_stream("rle", pixel_format)
 
 

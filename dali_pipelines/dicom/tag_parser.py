@@ -17,7 +17,7 @@ from typing import BinaryIO, Final, cast
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
@@ -38,12 +38,16 @@ PARSE_ERRORS: Final = (  # what pydicom and the codecs below it raise on malform
     EOFError,
     OSError,
     InvalidDicomError,
+    BytesLengthException,  # where a value of another element decides how one is read
 )
+
+FRAME_GROUPS: Final = 0x52009230  # Per-frame Functional Groups Sequence
 
 MAX_VALUE_BYTES: Final = 1 << 18  # the longest value we use, a full LUT, has half as many
 MAX_ITEMS: Final = 1000  # in one sequence, with those of sequences inside it
 ITEM_TAGS: Final = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # in either byte order
 
+_LOCATED: Final = PIXEL_TAGS | {FRAME_GROUPS}
 _CHARACTER_SET: Final = 0x00080005  # which pydicom reads, and converts, unasked
 _UNSPLIT: Final = ("SQ", "OW", "OB", "OB or OW")  # items, or bytes that stay as they are
 _MOST_READ: Final = 1 << 24  # bytes of one element: eight times the overlay of a large mammogram
@@ -57,12 +61,14 @@ _READ_COST: Final = 256  # bytes charged for each read: a million reads, about t
 class ParsedTags:
     """The wanted elements, and the pixel data element, if the data set has one.
 
-    `cut_short`: the data end inside an element.
+    `cut_short`: the data end inside an element. `frame_groups`: where the Per-frame Functional
+    Groups Sequence lies, which can be too long to be read as a whole.
     """
 
     dataset: Dataset
     pixels: PixelElement | None
     cut_short: bool
+    frame_groups: PixelElement | None = None
 
 
 def parse_tags(
@@ -77,12 +83,12 @@ def parse_tags(
     source = HeaderReader(view, start)
     little = syntax_uid != ExplicitVRBigEndian
     numbers = {tag_number(name) for name in wanted} | {_CHARACTER_SET}
-    found: list[PixelElement] = []
+    found: dict[int, PixelElement] = {}
 
     def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
         source.start_element(tag, length, wanted=tag in numbers)
-        if tag in PIXEL_TAGS:
-            found.append(PixelElement(int(tag), vr or "", source.tell(), length, little))
+        if tag in _LOCATED:
+            found[int(tag)] = PixelElement(int(tag), vr or "", source.tell(), length, little)
         return tag in PIXEL_TAGS
 
     try:
@@ -94,10 +100,12 @@ def parse_tags(
             specific_tags=[BaseTag(number) for number in numbers],
         )
     except PARSE_ERRORS as error:
-        raise source.failure or _malformed(source) from error
+        raise source.failure or _malformed(source, error) from error
     if source.failure is not None:
         raise source.failure
-    return ParsedTags(dataset, found[-1] if found else None, source.cut_short)
+    frame_groups = found.pop(FRAME_GROUPS, None)
+    pixels = next(iter(found.values()), None)
+    return ParsedTags(dataset, pixels, source.cut_short, frame_groups)
 
 
 def tag_number(name: str | int) -> int:
@@ -107,7 +115,10 @@ def tag_number(name: str | int) -> int:
     return number
 
 
-def _malformed(source: "HeaderReader") -> RejectError:
+def _malformed(source: "HeaderReader", error: Exception) -> RejectError:
+    # Where the stack ends depends on who calls, and pydicom may take it for the end of the file.
+    if any(isinstance(cause, RecursionError) for cause in (error, error.__context__)):
+        return RejectError(Reason.CORRUPT, "the header has sequences inside sequences without end")
     if source.cut_short or source.at_end:
         return RejectError(
             Reason.TRUNCATED,
@@ -120,15 +131,16 @@ class HeaderReader:
     """What pydicom takes for an open file: read, seek and tell over a view, with a cache block.
 
     `failure` is the verdict that a read ended with; pydicom may turn the exception into another.
+    `spent` is what was read, in bytes, of what one object may cost; more than one reader share it.
     """
 
-    def __init__(self, view: ByteView, start: int) -> None:
+    def __init__(self, view: ByteView, start: int, spent: int = 0) -> None:
         self.size = view.size
         self.failure: RejectError | None = None
         self.cut_short = False
         self._view = view
         self._position = start
-        self._spent = 0
+        self.spent = spent
         self._items_left: float = math.inf
         self._block = b""
         self._block_start = 0
@@ -179,8 +191,8 @@ class HeaderReader:
         return found
 
     def _spend(self, cost: int) -> None:
-        self._spent += cost
-        if self._spent > _BUDGET:
+        self.spent += cost
+        if self.spent > _BUDGET:
             raise self._refuse(f"more than {_BUDGET >> 20} MiB, or a million elements")
 
     def _refuse(self, what: str) -> RejectError:

@@ -4,6 +4,7 @@ from typing import Final
 
 from dali_pipelines.records import StreamKind
 
+IMPLICIT_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
 EXPLICIT_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"  # retired
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 RLE_LOSSLESS: Final = "1.2.840.10008.1.2.5"
@@ -11,7 +12,7 @@ JPEG_LOSSLESS_SV1: Final = "1.2.840.10008.1.2.4.70"
 
 NATIVE_SYNTAXES: Final = frozenset(
     (
-        "1.2.840.10008.1.2",  # implicit VR little endian
+        IMPLICIT_LITTLE_ENDIAN,
         "1.2.840.10008.1.2.1",  # explicit VR little endian
         EXPLICIT_BIG_ENDIAN,
         DEFLATED,
@@ -39,8 +40,8 @@ _STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
 MAMMOGRAPHY: Final = f"{_STORAGE}1.2"  # for presentation
 MAMMOGRAPHY_PROCESSING: Final = f"{_STORAGE}1.2.1"
 SECONDARY_CAPTURE: Final = f"{_STORAGE}7"
-PROCESSING_CLASSES: Final = frozenset(
-    (MAMMOGRAPHY_PROCESSING, f"{_STORAGE}1.1.1", f"{_STORAGE}1.3.1")  # mammography, DX, intra-oral
+PROCESSING_CLASSES: Final = frozenset(  # mammography, DX, intra-oral, breast projections
+    (MAMMOGRAPHY_PROCESSING, *(f"{_STORAGE}{last}" for last in ("1.1.1", "1.3.1", "13.1.5")))
 )
 DX_FAMILY: Final = frozenset(  # IODs with the DX Image module, whose rescale must be 1 and 0
     f"{_STORAGE}{last}" for last in ("1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1")
@@ -51,7 +52,7 @@ MULTIFRAME_CLASSES: Final = frozenset(  # tomosynthesis, breast projections
 MAMMOGRAM_CLASSES: Final = frozenset(  # what mammograms come as: CR, DX, MG; and Secondary Capture
     f"{_STORAGE}{last}" for last in ("1", "1.1", "1.1.1", "1.2", "1.2.1")
 )
-PROJECTION_CLASSES: Final = DX_FAMILY | {f"{_STORAGE}1", SECONDARY_CAPTURE}
+PROJECTION_CLASSES: Final = DX_FAMILY | MULTIFRAME_CLASSES | {f"{_STORAGE}1", SECONDARY_CAPTURE}
 _NOT_IMAGES: Final = (  # others without pixel data are told from images by just that
     "1.2.840.10008.1.3.10",  # DICOMDIR
     f"{_STORAGE}9.",  # waveforms

@@ -26,7 +26,7 @@ from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.read_ahead import ReadBlock
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Batch, Encoded, ImageRecord
-from dali_pipelines.rejections import Rejections
+from dali_pipelines.rejects.rejections import Rejections
 from dali_pipelines.verdicts import guarded
 
 
@@ -102,6 +102,10 @@ class Batches:
                     yield batch
                 finally:
                     self._ring.give_back(slot)
+
+    def stop(self) -> None:
+        """Have a batch under way come to an end soon, as an error."""
+        self._decoder.stop()
 
     def close(self) -> None:
         """End the threads and the decoders."""

@@ -131,6 +131,10 @@ class GpuDecoder:
         if self._dali is not None:
             self._dali.drain()
 
+    def stop(self) -> None:
+        """As that of `cpu`."""
+        self._cpu.stop()
+
     def close(self) -> None:
         """End the threads and the decoders."""
         try:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dali_pipelines.codestream.bit_budget import Budget
+from dali_pipelines.codestream.open_end import ends_open
 from dali_pipelines.codestream.sof3 import normalize_header
 from dali_pipelines.decoder import DALI_BATCH, DALI_PIXELS, Place, shares
 from dali_pipelines.gpu.canary import Canary
@@ -80,7 +81,8 @@ class Intake:
             return False
         stream = item.record.stream
         sound = stream.kind != "jpeg_lossless" or self._sound_nvjpeg
-        return route_gpu(stream, self._settings, sound_nvjpeg=sound) == "gpu"
+        taken = route_gpu(stream, self._settings, sound_nvjpeg=sound, frames=item.frames)
+        return taken == "gpu" and not ends_open(item.data, stream.kind)
 
     def _shares(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:
         groups: dict[StreamClass | None, list[Frame]] = defaultdict(list)

@@ -1,6 +1,7 @@
 """Where one input's bytes come from: a file, or a member of a zip file.
 
-A stored member is a range of the zip file; a compressed one is unpacked into memory, up to a cap.
+A stored member is a range of the zip file; a compressed one is unpacked into memory, up to a cap,
+once more than its first bytes are wanted.
 Member names are only ever keys of the archive's own directory, never paths.
 """
 
@@ -11,16 +12,16 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final, Literal
 
-from dali_pipelines.storage.byte_view import ByteView, FileRange, MemoryBytes
+from dali_pipelines.storage.byte_view import ByteView, FileRange, PackedMember
 from dali_pipelines.storage.inflate import inflate
 from dali_pipelines.storage.regular_file import open_regular, patiently, reject_of
 from dali_pipelines.verdicts import Reason, RejectError
 
-MAX_INFLATED_BYTES: Final = 1 << 30
+MAX_INFLATED_BYTES: Final = 1 << 29  # a deflated image in a zip file takes it twice, and 1.3 GB
 
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")  # APPNOTE 4.3.7: signature, name and extra lengths
 _LOCAL_SIGNATURE: Final = b"PK\x03\x04"
@@ -95,8 +96,8 @@ def open_source(source: Source, max_inflated: int = MAX_INFLATED_BYTES) -> Itera
             view = FileRange(descriptor, start, found.file_size)
             yield OpenSource(view, "range", start, *facts, crc=found.CRC)
         else:
-            data = _unpack(whole, found, start, max_inflated)
-            yield OpenSource(MemoryBytes(data), "member", 0, *facts)
+            packed = _packed_member(whole, found, start, max_inflated)
+            yield OpenSource(packed, "member", 0, *facts)
 
 
 def require_crc(opened: OpenSource) -> None:
@@ -204,8 +205,8 @@ def _data_start(whole: ByteView, info: zipfile.ZipInfo) -> int:
     return start
 
 
-def _unpack(whole: ByteView, info: zipfile.ZipInfo, start: int, most: int) -> bytearray:
-    """A compressed member in memory, its length and CRC-32 checked."""
+def _packed_member(whole: ByteView, info: zipfile.ZipInfo, start: int, most: int) -> PackedMember:
+    """A compressed member, of which no more is unpacked yet than its first bytes."""
     if info.compress_type != zipfile.ZIP_DEFLATED:
         raise RejectError(
             Reason.UNSUPPORTED,
@@ -222,7 +223,12 @@ def _unpack(whole: ByteView, info: zipfile.ZipInfo, start: int, most: int) -> by
             Reason.CORRUPT,
             f"the zip directory claims {info.file_size} bytes out of {info.compress_size}",
         )
-    data = inflate(whole, start, info.file_size, start + info.compress_size)
-    if zlib.crc32(data) != info.CRC:
+    return PackedMember(info.file_size, partial(_unpack, whole, info, start))
+
+
+def _unpack(whole: ByteView, info: zipfile.ZipInfo, start: int, size: int) -> bytearray:
+    """The first `size` bytes of a compressed member; of all of them the CRC-32 is checked."""
+    data = inflate(whole, start, size, start + info.compress_size)
+    if size == info.file_size and zlib.crc32(data) != info.CRC:
         raise _wrong_crc()
     return data

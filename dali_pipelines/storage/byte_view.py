@@ -5,9 +5,13 @@ that a file, a stored zip member and an unpacked member differ in nothing but wh
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Final
 
 from dali_pipelines.storage.regular_file import read_into
 from dali_pipelines.verdicts import Reason, RejectError
+
+_HEAD_BYTES: Final = 1 << 12  # holds the preamble and the file meta information
 
 
 class ByteView(ABC):
@@ -60,3 +64,21 @@ class MemoryBytes(ByteView):
         found = self._data[offset : offset + len(out)]
         out[: len(found)] = found
         return len(found)
+
+
+class PackedMember(ByteView):
+    """Bytes that are unpacked when they are asked for: the first ones at once, or all of them.
+
+    The first ones show what is no DICOM file, which then costs no memory. `unpack` gives as many of
+    `size` bytes as it is told.
+    """
+
+    def __init__(self, size: int, unpack: Callable[[int], bytearray]) -> None:
+        super().__init__(size)
+        self._unpack = unpack
+        self._data = MemoryBytes(unpack(min(size, _HEAD_BYTES)))
+
+    def _read_into(self, offset: int, out: memoryview) -> int:
+        if offset + len(out) > self._data.size and self._data.size < self.size:
+            self._data = MemoryBytes(self._unpack(self.size))
+        return self._data._read_into(offset, out)

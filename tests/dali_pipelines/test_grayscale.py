@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dali_pipelines.grayscale import Voi, check_grayscale, display_table
+from dali_pipelines.grayscale import Voi, display_table
+from dali_pipelines.grayscale_checks import check_grayscale
 from dali_pipelines.records import Grayscale, Lut, VoiFunction, Window
 from dali_pipelines.verdicts import Flag, Reason, RejectError
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dali_pipelines.grayscale import Voi, check_grayscale, choose_voi, display_table
+from dali_pipelines.grayscale import Voi, choose_voi, describe_voi, display_table
+from dali_pipelines.grayscale_checks import check_grayscale
 from dali_pipelines.records import Grayscale, Lut, Window
 from dali_pipelines.verdicts import Flag, Reason, RejectError
 
@@ -40,6 +41,30 @@ def test_choice_among_alternatives(voi, chosen):
     alone = replace(BYTE, windows=(chosen,)) if isinstance(chosen, Window) else BYTE
     alone = replace(BYTE, voi_luts=(chosen,)) if isinstance(chosen, Lut) else alone
     np.testing.assert_array_equal(display_table(OFFERS, voi), display_table(alone, Voi()))
+
+
+@pytest.mark.parametrize(
+    ("voi", "phrase"),
+    [
+        (Voi(), "VOI LUT 1 of 3: 2 entries of 16 bits"),
+        (Voi(use="lut", pick="widest"), "VOI LUT 2 of 3: 3 entries of 16 bits"),
+        (Voi(use="window"), "window 1 of 4: center 50, width 20, LINEAR"),
+        (Voi(use="window", pick="widest"), "window 2 of 4: center 100, width 90, LINEAR"),
+        (Voi(use="window", pick=2), "window 3 of 4: center 100, width 90, LINEAR"),
+        (Voi(use="none"), "identity: as asked"),
+    ],
+)
+def test_the_choice_in_words(voi, phrase):
+    assert describe_voi(OFFERS, voi) == phrase
+
+
+def test_the_absence_of_a_choice_in_words():
+    unusable = replace(BYTE, windows=(Window(5, 0), Window(7.25, 9.5)), function="SIGMOID")
+    assert describe_voi(unusable, Voi()) == "window 2 of 2: center 7.25, width 9.5, SIGMOID"
+    assert describe_voi(BYTE, Voi("window")) == "identity: the header has no usable window"
+    assert describe_voi(BYTE, Voi()) == "identity: the header has no usable window or VOI LUT"
+    with pytest.raises(RejectError, match="no usable VOI LUT"):
+        describe_voi(unusable, Voi("lut", fallback="reject"))
 
 
 @pytest.mark.parametrize("use", ["auto", "window", "lut"])

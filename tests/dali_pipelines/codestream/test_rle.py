@@ -4,8 +4,40 @@ import numpy as np
 import pytest
 from pydicom.pixels.encoders.native import _encode_frame as encode_rle
 
-from dali_pipelines.codestream.rle import check_rle
+from dali_pipelines.codestream.rle import check_rle, end_of_rle, require_row_length
 from dali_pipelines.verdicts import Reason, RejectError
+
+
+def runs(*rows: int) -> bytes:
+    """A frame whose first segment codes rows of so many equal pixels apart."""
+    pairs = bytearray()
+    for row in rows:
+        for count in [128] * (row // 128) + [row % 128] * bool(row % 128):
+            pairs += bytes([257 - count if count > 1 else 0, 7])
+    return header(2, 64, 64 + len(pairs)) + bytes(pairs)
+
+
+@pytest.mark.parametrize("width", [5, 130, 256, 300])
+def test_runs_that_end_with_the_columns_are_right(width: int) -> None:
+    require_row_length(runs(*[width] * 7), 7, width)
+    require_row_length(runs(*[width] * 7), 3 * width, width)
+
+
+def test_runs_that_end_with_the_rows_tell_that_the_two_are_swapped() -> None:
+    frame = runs(*[130] * 7)
+    with pytest.raises(RejectError) as caught:
+        require_row_length(frame, 130, 7)
+    assert caught.value.reason is Reason.GEOMETRY
+    assert "rows of 130 pixels, the header says 130 rows and 7 columns" in caught.value.detail
+    require_row_length(frame[: 64 + 4 * 4], 130, 7)  # of three row ends none can be sure
+
+
+def test_runs_that_end_nowhere_or_are_full_tell_nothing() -> None:
+    require_row_length(runs(700), 128, 7)  # full runs end at every multiple of 128 anyway
+    require_row_length(runs(700, 11, 200), 130, 7)
+    require_row_length(header(2, 64, 70), 130, 7)
+    nothing = header(2, 64, 70) + b"\x80" * 9  # the code that means nothing
+    require_row_length(nothing, 130, 7)
 
 
 def header(*numbers: int) -> bytes:
@@ -56,3 +88,27 @@ def test_segments_that_cannot_hold_the_pixels_are_truncated() -> None:
     assert reason_of(header(2, 64, 66), 500) is Reason.TRUNCATED
     assert reason_of(header(2, 64, 1 << 31), 500) is Reason.TRUNCATED
     assert reason_of(header(2, 64, 68)[:63], 63) is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_padding_after_the_last_pixel_is_told_from_pixels(bits: int) -> None:
+    values = np.random.default_rng(0).integers(0, 250, (40, 50))
+    for left in (values, np.where(np.arange(50) < 40, values, 0), np.zeros((40, 50))):
+        data = _packed(left.astype(f"<u{bits // 8}"), bits)
+        for padding in (0, 1, 2, 3, 64, 1 << 16):
+            end = end_of_rle(data + bytes(padding), 2000)
+            spared = (data + bytes(padding))[-2:] != bytes(2)
+            assert end == (len(data) + padding if spared else len(data))
+        assert end_of_rle(data + bytes(64) + b"x", 2000) == len(data) + 65
+
+
+def test_zeros_that_are_pixels_stay() -> None:
+    pixels = bytes([4, 9, 0, 0, 0, 0])  # five literals, the last four of them 0
+    frame = header(1, 64) + pixels
+    assert end_of_rle(frame, 5) == len(frame)
+    assert end_of_rle(frame + bytes(10), 5) == len(frame)
+
+
+def test_a_damaged_frame_has_no_end_of_its_own() -> None:
+    for frame in (header(1, 64), header(0), header(2, 64, 1 << 31) + bytes(90), bytes(3), b""):
+        assert end_of_rle(frame, 5000) == len(frame)

@@ -100,7 +100,9 @@ def test_signed_values_are_patterns_of_the_table_width(encoded_of: Callable) -> 
 def test_a_signed_codestream_gives_patterns_too(bits: int, encoded_of: Callable) -> None:
     signed = np.array([[-1, -2048, 0], [2047, 5, -7]], np.int16)
     encoded = encoded_of(np.zeros((2, 3), np.uint16), "j2k", bits)
-    stream = imagecodecs.jpeg2k_encode(signed, level=0, reversible=True, bitspersample=bits)
+    stream = imagecodecs.jpeg2k_encode(
+        signed, level=0, reversible=True, bitspersample=bits, codecformat="j2k"
+    )
     record = replace(encoded.record, stream=replace(encoded.record.stream, signed=True))
     pixels = decode(Encoded(np.frombuffer(stream, np.uint8), record))
     assert pixels.values.dtype == np.uint16

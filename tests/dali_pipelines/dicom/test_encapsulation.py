@@ -105,3 +105,13 @@ def test_real_fragments_are_those_of_pydicom(shared_data: Any) -> None:
     assert len(payload.fragments) == 41
     whole = pydicom.dcmread(path)
     assert join(data, payload) == next(generate_frames(whole.PixelData, number_of_frames=1))
+
+
+def test_a_missing_byte_of_padding_is_flagged_where_the_stream_has_its_end() -> None:
+    stream = b"\xff\xd8 odd \xff\xd9"
+    data = item(b"") + item(stream + b"\0")[:-1]
+    payload = walk(data)
+    assert join(data, payload) == stream
+    assert set(payload.flags) == {Flag.NO_DELIMITER, Flag.LENGTH_BEYOND_EOF}
+    for cut in (data[:-1], item(b"") + item(b"RLE has no end\0\0")[:-1]):
+        assert reject_of(cut).reason is Reason.TRUNCATED

@@ -5,10 +5,7 @@ import numpy as np
 import pytest
 
 from dali_pipelines.columns import grayscale_from_json, grayscale_to_json
-from dali_pipelines.cpu.decode import decode
-from dali_pipelines.grayscale import Voi, choose_voi, display_table
-from dali_pipelines.phantom.encode import SYNTAXES, encode_frame
-from dali_pipelines.reader import read_encoded
+from dali_pipelines.grayscale import Voi, choose_voi, describe_voi, display_table
 from dali_pipelines.records import Grayscale, ImageRecord, Window
 from dali_pipelines.verdicts import Reason, RejectError
 
@@ -107,26 +104,6 @@ def test_luts_are_counted_as_the_header_lists_them(gray_of: Any) -> None:
     assert np.array_equal(display_table(gray, Voi()), display_table(Grayscale(12, 12), Voi()))
 
 
-@pytest.mark.parametrize("syntax", ["jpeg_sv1", "jpegls", "raw", "rle"])
-@pytest.mark.parametrize("copied_sign", [True, False])
-def test_signed_values_are_extended_from_the_bits_stored(
-    new_dicom: Any, read_dicom: Read, syntax: str, copied_sign: bool
-) -> None:
-    values = np.linspace(-2048, 2047, 24).round().astype(np.int16).reshape(4, 6)
-    words = values.view(np.uint16) if copied_sign else values.view(np.uint16) & 0xFFF
-    file = new_dicom(PixelRepresentation=1, WindowCenter="0", WindowWidth="4096")
-    file.syntax = SYNTAXES[syntax]
-    data = encode_frame(words.astype(np.uint16), 16, syntax)
-    file.pixels = data if syntax == "raw" else [data]
-    record = read_dicom(file)
-    assert (record.grayscale.bits, record.grayscale.signed) == (12, True)
-    patterns = decode(read_encoded(record)).values
-    assert np.array_equal(patterns, values.view(np.uint16) & 0xFFF)
-    shown = display_table(record.grayscale, Voi())[patterns]
-    assert np.array_equal(shown.ravel(), np.sort(shown.ravel()))
-    assert (shown[0, 0], shown[3, 5]) == (0, 65_535)
-
-
 def test_windows_that_only_look_odd_are_kept(gray_of: Any) -> None:
     assert gray_of(WindowWidth="1")[1] == ()  # a threshold
     gray, flags = gray_of(WindowCenter="-5.5", WindowWidth="0.5", VOILUTFunction="SIGMOID")
@@ -210,6 +187,21 @@ def test_padding(gray_of: Any, tags: dict[str, int], padding: tuple[int, int] | 
         assert (gray.padding, flags) == (padding, ())
 
 
+def test_padding_of_a_lossy_image_is_flagged_and_still_exact(gray_of: Any) -> None:
+    gray, flags = gray_of(PixelPaddingValue=0, LossyImageCompression="01")
+    assert (gray.padding, flags) == ((0, 0), ("lossy_history", "padding_after_lossy"))
+    assert gray_of(LossyImageCompression="01")[1] == ("lossy_history",)
+
+
+def test_explanations_are_not_read(new_dicom: Any, read_dicom: Read) -> None:
+    names = {"WindowCenterWidthExplanation": "A NAME", "VOILUTFunction": "SIGMOID"}
+    record = read_dicom(new_dicom(WindowCenter="9\\8", WindowWidth="7\\6", **names))
+    assert describe_voi(record.grayscale, Voi(pick=1)) == (
+        "window 2 of 2: center 8, width 6, SIGMOID"
+    )
+    assert "NAME" not in repr(record)
+
+
 def test_padding_of_more_than_half_of_all_values_is_ignored(gray_of: Any) -> None:
     gray, flags = gray_of(PixelPaddingValue=0, PixelPaddingRangeLimit=2048)
     assert (gray.padding, flags) == (None, ("padding_range_suspect",))
@@ -220,38 +212,4 @@ def test_raw_detector_data_lose_their_windows(new_dicom: Any, read_dicom: Read) 
     file = new_dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.1.2.1")
     record = read_dicom(file, accept_processing=True)
     assert record.grayscale.windows == ()
-    assert record.flags == ("voi_invalid", "voi_absent")
-
-
-OVERLAY_BITS, OVERLAY_POSITION, OVERLAY_DATA = 0x0100, 0x0102, 0x3000
-
-
-@pytest.mark.parametrize(
-    ("bits_allocated", "position", "data", "bits"),
-    [
-        (16, 12, False, 12),
-        (1, 0, False, 16),
-        (1, 12, False, 16),
-        (16, 12, True, 16),
-        (16, 0, False, 16),
-    ],
-)
-def test_an_overlay_in_the_high_bits_is_cut_off(
-    new_dicom: Any, read_dicom: Read, bits_allocated: int, position: int, data: bool, bits: int
-) -> None:
-    import imagecodecs
-
-    file = new_dicom()
-    stream = imagecodecs.jpeg2k_encode(
-        np.full((4, 6), 0x1FFF, np.uint16), level=0, codecformat="j2k"
-    )
-    file.syntax, file.pixels = "1.2.840.10008.1.2.4.90", [bytes(stream)]
-    group = 0x6002 << 16
-    overlay = file.element(group | OVERLAY_BITS, "US", bits_allocated)
-    overlay += file.element(group | OVERLAY_POSITION, "US", position)
-    overlay += file.element(group | OVERLAY_DATA, "OW", b"\1\0\1\0") if data else b""
-    whole = file.encode()
-    at = whole.index(b"\xe0\x7f\x10\x00")
-    record = read_dicom(whole[:at] + overlay + whole[at:])
-    assert (record.grayscale.bits, record.grayscale.bits_stored) == (bits, 12)
-    assert record.flags == ("precision_mismatch",)
+    assert record.flags == ("for_processing_accepted", "voi_invalid", "voi_absent")

@@ -4,12 +4,14 @@ from typing import Any
 import pytest
 
 from dali_pipelines.dicom.header import parse_age
-from dali_pipelines.dicom.image import WANTED_TAGS
+from dali_pipelines.dicom.image_object import WANTED_TAGS
 from dali_pipelines.dicom.tag_parser import tag_number
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.verdicts import Reason, RejectError
 
 Read = Callable[..., ImageRecord]
+SPOT = {"CodeValue": "399055006", "CodingSchemeDesignator": "SCT"}
+MAGNIFIED = {"CodeValue": "R-102D6", "CodingSchemeDesignator": "SRT"}
 
 
 def test_no_name_no_birth_date_and_no_free_text_is_wanted() -> None:
@@ -123,6 +125,16 @@ def test_spacing_is_believable_or_none(
         ({"QualityControlImage": "YES"}, "quality_control"),
         ({"PartialView": "YES"}, "partial_view"),
         ({"ViewPosition": "MLOID"}, "implant"),
+        ({"ImageType": "DERIVED\\PRIMARY\\TOMO_PROJ\\RIGHT"}, "tomosynthesis"),
+        ({"ImageType": "DERIVED\\PRIMARY\\TOMOSYNTHESIS\\NONE"}, "tomosynthesis"),
+        ({"ImageType": "DERIVED\\PRIMARY\\\\SUBTRACTION"}, "contrast"),
+        ({"ImageType": "ORIGINAL\\PRIMARY\\\\\\LOW_ENERGY"}, "contrast"),
+        ({"ImageType": "ORIGINAL\\PRIMARY\\STEREO_MINUS"}, "biopsy"),
+        ({"ImageType": "DERIVED\\PRIMARY\\STEREO\\LEFT"}, "biopsy"),  # as Siemens has it
+        ({"ImageType": "ORIGINAL\\PRIMARY\\POSTFIRE_PLUS"}, "biopsy"),
+        ({"ViewModifierCodeSequence": [SPOT]}, "spot"),
+        ({"ViewModifierCodeSequence": [MAGNIFIED]}, "magnification"),
+        ({"ViewPosition": "MLOID", "BreastImplantPresent": "NO"}, "view_conflict"),
         ({"ViewPosition": "PA"}, "no_view"),
         ({"ImageLaterality": None}, "no_laterality"),
     ],
@@ -131,6 +143,21 @@ def test_what_needs_care_is_flagged(
     new_dicom: Any, read_dicom: Read, tags: dict[str, Any], flag: str
 ) -> None:
     assert read_dicom(new_dicom(**tags)).flags == (flag,)
+
+
+def test_raw_detector_data_are_flagged_where_they_are_accepted(
+    new_dicom: Any, read_dicom: Read
+) -> None:
+    file = new_dicom(PresentationIntentType="FOR PROCESSING", PixelIntensityRelationship="LIN")
+    with pytest.raises(RejectError) as caught:
+        read_dicom(file)
+    assert caught.value.reason is Reason.FOR_PROCESSING
+    record = read_dicom(file, accept_processing=True)
+    assert record.flags == ("for_processing_accepted",)
+    assert (record.tags.intent, record.tags.intensity) == ("processing", "LIN")
+    file.tags |= {"PresentationIntentType": "FOR PRESENTATION", "PixelIntensityRelationship": "?"}
+    record = read_dicom(file, accept_processing=True)
+    assert (record.flags, record.tags.intensity) == ((), "")
 
 
 def test_ordinary_values_are_not_flagged(new_dicom: Any, read_dicom: Read) -> None:

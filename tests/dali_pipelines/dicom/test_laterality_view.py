@@ -49,6 +49,12 @@ def test_views_by_code(new_dicom: Any, read_dicom: Read, code: dict[str, Any], v
     assert ("no_view" in record.flags) is (view == "")
 
 
+def test_two_codes_that_differ_are_a_conflict(new_dicom: Any, read_dicom: Read) -> None:
+    codes = [coded("12345"), coded("399368009"), coded("399162004")]
+    record = read_dicom(new_dicom(ViewCodeSequence=codes, ViewPosition=None))
+    assert (record.tags.view, record.flags) == ("MLO", ("view_conflict",))
+
+
 def test_a_code_beats_the_text(new_dicom: Any, read_dicom: Read) -> None:
     file = new_dicom(ViewCodeSequence=[coded("399368009")], ViewPosition="CCID")
     assert (read_dicom(file).tags.view, read_dicom(file).tags.view_modifiers) == ("MLO", ())
@@ -115,42 +121,3 @@ def test_a_view_that_code_and_text_name_differently(
 ) -> None:
     record = read_dicom(new_dicom(ViewCodeSequence=[coded(code)], ViewPosition=position))
     assert ("view_conflict" in record.flags) is conflict
-
-
-@pytest.mark.parametrize(
-    ("image", "frame", "series", "side", "conflict"),
-    [
-        ("L", None, None, "L", False),
-        ("R", None, "R", "R", False),
-        ("R", None, "L", "R", True),
-        (None, "L", "R", "L", True),
-        (None, None, "R", "R", False),
-        ("", None, "L", "L", False),
-        ("B", None, None, "B", False),
-        ("left", None, None, "L", False),
-        ("Right ", None, "R", "R", False),
-        ("U", None, "L", "L", False),
-        (None, None, None, "", False),
-        ("x", None, None, "", False),
-    ],
-)
-def test_laterality_in_order_of_trust(
-    new_dicom: Any,
-    read_dicom: Read,
-    image: str | None,
-    frame: str | None,
-    series: str | None,
-    side: str,
-    conflict: bool,
-) -> None:
-    for nested in (False, True):
-        file = new_dicom(ImageLaterality=image, Laterality=series)
-        if nested and frame is not None:
-            anatomy = [{"FrameLaterality": frame}]
-            file.tags["SharedFunctionalGroupsSequence"] = [{"FrameAnatomySequence": anatomy}]
-        else:
-            file.tags["FrameLaterality"] = frame
-        record = read_dicom(file)
-        assert record.tags.laterality == side
-        assert ("laterality_conflict" in record.flags) is conflict
-        assert ("no_laterality" in record.flags) is (side == "")

@@ -213,12 +213,6 @@ def test_big_endian_words(new_dicom: Any, read_dicom: Read) -> None:
     file = new_dicom()
     file.big, file.syntax = True, "1.2.840.10008.1.2.2"
     assert read_dicom(file).tags.transfer_syntax_uid == "1.2.840.10008.1.2.2"
-    bytes_in_words = new_dicom(BitsAllocated=8, BitsStored=8, HighBit=7)
-    bytes_in_words.big, bytes_in_words.syntax = True, "1.2.840.10008.1.2.2"
-    bytes_in_words.pixels = bytes(24)
-    assert reject_of(read_dicom, bytes_in_words).reason is Reason.UNSUPPORTED
-    bytes_in_words.pixel_vr = "OB"
-    assert read_dicom(bytes_in_words).stream.kind == "raw"
 
 
 def test_an_rle_frame_is_held_to_its_size(file_of: Any, read_dicom: Read) -> None:

@@ -82,9 +82,20 @@ def test_a_cut_in_an_element_head_is_truncated(new_dicom: Any) -> None:
         assert reason_of(data[:end]) is Reason.TRUNCATED
 
 
+def _below(depth: int, data: bytes) -> str:
+    """What is said of the data that many calls further down, where the stack ends elsewhere."""
+    if depth:
+        return _below(depth - 1, data)
+    with pytest.raises(RejectError) as caught:
+        parse(data)
+    return str(caught.value)
+
+
 def test_broken_structure_is_corrupt_not_an_exception() -> None:
     deep = b"\x54\x00\x20\x02SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 3000
-    assert reason_of(deep + bytes(100)) is Reason.CORRUPT
+    assert {_below(depth, deep + bytes(100)) for depth in range(9)} == {
+        "E_CORRUPT: the header has sequences inside sequences without end"
+    }
     assert reason_of(b"\x54\x00\x20\x02SQ\0\0\xff\xff\xff\xff") is Reason.TRUNCATED
 
 

@@ -1,7 +1,9 @@
 import errno
 import io
+import random
 import stat
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +94,20 @@ def test_a_deflated_member_is_unpacked(make_zip: Zip) -> None:
     path = make_zip(zipfile.ZIP_DEFLATED, a=CONTENT, b=b"x" * 50_000)
     assert read(path, "a") == (CONTENT, "member", 0)
     assert read(path, "b")[0] == b"x" * 50_000
+
+
+def test_no_more_is_unpacked_than_shows_what_it_is(make_zip: Zip) -> None:
+    content = bytes(16 << 20)
+    path = make_zip(zipfile.ZIP_DEFLATED, a=content)
+    tracemalloc.start()
+    with open_source(Source(str(path), "a")) as opened:
+        assert opened.view.peek(128, 4) == bytes(4)
+        assert opened.view.size == len(content)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert opened.view.peek(0, 1 << 30) == content
+        assert opened.view.peek(0, 3) == bytes(3)
+    assert peak < 4 << 20  # zlib is asked for 1 MiB at a time
 
 
 def test_a_streamed_zip_is_read_by_its_directory(tmp_path: Path) -> None:
@@ -212,6 +228,17 @@ def test_a_flipped_byte_in_a_packed_member_is_noticed(make_zip: Zip) -> None:
     data[60] ^= 0x10
     path.write_bytes(data)
     assert reject_of(path).reason in (Reason.CORRUPT, Reason.TRUNCATED)
+
+
+def test_a_flipped_byte_far_into_a_packed_member_is_noticed_when_it_is_read(make_zip: Zip) -> None:
+    path = make_zip(zipfile.ZIP_DEFLATED, a=random.Random(1).randbytes(9000))
+    data = bytearray(path.read_bytes())
+    data[8000] ^= 0x10
+    path.write_bytes(data)
+    with open_source(Source(str(path), "a")) as opened:
+        opened.view.peek(0, 4000)
+        with pytest.raises(RejectError, match="CRC-32"):
+            opened.view.peek(0, 9000)
 
 
 def test_a_directory_that_points_elsewhere_is_corrupt(make_zip: Zip) -> None:
