@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dali_pipelines.cpu.decode import decode
-from dali_pipelines.decode_pool import DecodePool
+from dali_pipelines.cpu.packets import require_all_packets
+from dali_pipelines.isolation.pool import DecodePool
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Encoded, Pixels
@@ -53,7 +54,7 @@ class Decoder:
         self._recipe = recipe
         self._settings = settings
         self._pool = pool
-        self._children = DecodePool(settings.resolved_threads())
+        self._children = DecodePool(settings.resolved_threads(), timeout_s=settings.timeout_s)
         self._dali: DaliDecoder | None = None
 
     def decode(self, batch: Sequence[Place]) -> list[Decoded]:
@@ -86,8 +87,12 @@ class Decoder:
         self._count(f"{decoder} {item.record.stream.kind}{part}", result)
         return result
 
+    def stop(self) -> None:
+        """End the children at once; what they are at comes to nothing and is no image's fault."""
+        self._children.stop()
+
     def close(self) -> None:
-        """End the children."""
+        """As `stop`; no child is left when it returns."""
         self._children.close()
 
     def _assign(self, batch: Sequence[Place]) -> tuple[dict[int, Job], dict[int, Encoded]]:
@@ -97,7 +102,7 @@ class Decoder:
         for k, item in enumerate(batch):
             if not isinstance(item, Encoded):
                 continue
-            decoder = route(item.record.stream)
+            decoder = route(item.record.stream, frames=item.frames)
             if self._goes_to_a_child(item, decoder):
                 jobs[k] = partial(self.decode_alone, item)
             elif decoder == "dali":
@@ -113,6 +118,9 @@ class Decoder:
 
     def _decode_dali(self, places: dict[int, Encoded]) -> Iterator[tuple[int, Result]]:
         """Each position with what became of its codestream."""
+        refused = {k: _missing_packets(item) for k, item in places.items()}
+        yield from ((k, error) for k, error in refused.items() if error is not None)
+        places = {k: item for k, item in places.items() if refused[k] is None}
         positions, streams = list(places), list(places.values())
         for share in shares(streams, DALI_BATCH, DALI_PIXELS):
             decoded = self._decode_share([streams[k] for k in share])
@@ -161,6 +169,12 @@ def shares(streams: Sequence[Encoded], most: int, most_pixels: int) -> Iterator[
         pixels += size
     if share:
         yield share
+
+
+def _missing_packets(item: Encoded) -> RejectError | None:
+    """Why DALI, which would give a picture all the same, is not to have it; None if it is."""
+    found = guarded(partial(require_all_packets, item.data, item.record.stream))
+    return found if isinstance(found, RejectError) else None
 
 
 def _given(pixels: Result) -> Result:

@@ -17,7 +17,7 @@ from dali_pipelines.prefetch import run_ahead
 from dali_pipelines.read_ahead import ReadAhead
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Batch, ImageRecord
-from dali_pipelines.rejections import Rejections
+from dali_pipelines.rejects.rejections import Rejections
 from dali_pipelines.steps import Device, choose_device, load_batches
 from dali_pipelines.verdicts import Reject
 
@@ -60,7 +60,11 @@ class Loader:
         self.close()
 
     def close(self) -> None:
-        """End the threads and the decoders, and say what was decoded where; ends an open run."""
+        """End the threads and the decoders, and say what was decoded where; ends an open run.
+
+        Decoder processes are not waited for: one may be at a codestream that it never finishes.
+        """
+        self._batches.stop()
         if isinstance(self._run, Generator):
             self._run.close()
         if self.counts:

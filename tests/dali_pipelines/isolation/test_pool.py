@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dali_pipelines.decode_pool import DecodePool
 from dali_pipelines.decoder import Decoder
+from dali_pipelines.errors import DeviceError
+from dali_pipelines.isolation.pool import DecodePool
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Encoded, Pixels
@@ -26,6 +27,7 @@ import os, time
 from dali_pipelines.cpu.decode import decode
 def slow(encoded, recipe):
     if encoded.data[0] == 1: os.abort()
+    if encoded.data[0] == 2: time.sleep(600)
     time.sleep(0.02)
     return decode(encoded)
 """
@@ -40,7 +42,7 @@ def children() -> list[int]:
             words = (folder / "cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if parent == os.getpid() and (not words or b"dali_pipelines.isolation" in words):
+        if parent == os.getpid() and (not words or b"dali_pipelines.isolation.child" in words):
             found.append(int(folder.name))
     return found
 
@@ -80,15 +82,53 @@ def test_children_start_as_they_are_needed(
     assert all(is_exact(pixels, encoded) for pixels, encoded in zip(decoded, batch, strict=True))
 
 
-def test_after_close_none_is_left_and_the_next_decode_starts_anew(
+def test_after_close_none_is_left_and_none_is_started(
     slow: DecodePool, noise: Callable, encoded_of: Callable
 ) -> None:
     (encoded,) = batch_of(1, noise, encoded_of)
-    for _ in range(2):
+    slow.decode(encoded, RECIPE)
+    assert len(children()) == 1
+    slow.close()
+    assert children() == []
+    with pytest.raises(DeviceError, match="were ended"):
         slow.decode(encoded, RECIPE)
-        assert len(children()) == 1
+
+
+def test_close_ends_a_child_that_never_will(
+    slow: DecodePool, noise: Callable, encoded_of: Callable
+) -> None:
+    """Its image is no reject: nobody waits for it any more."""
+    (encoded,) = batch_of(1, noise, encoded_of)
+    slow.decode(encoded, RECIPE)
+    hanging = encoded.data.copy()
+    hanging[0] = 2  # sleeps for ten minutes
+    with ThreadPoolExecutor(1) as threads:
+        begun = threads.submit(slow.decode, Encoded(hanging, encoded.record), RECIPE)
+        while begun.running() and not is_asleep(children()[0]):
+            time.sleep(0.01)
         slow.close()
-        assert children() == []
+        assert isinstance(begun.exception(), DeviceError)
+
+
+def is_asleep(pid: int) -> bool:
+    """Whether the process waits for the clock."""
+    return "nanosleep" in Path(f"/proc/{pid}/wchan").read_text()
+
+
+def test_a_stopped_child_costs_its_image_after_the_timeout(
+    slow: DecodePool, noise: Callable, encoded_of: Callable
+) -> None:
+    batch = batch_of(3, noise, encoded_of)
+    pool = DecodePool(1, "slow_decoder:slow", timeout_s=1.0)
+    try:
+        pool.decode(batch[0], RECIPE)
+        os.kill(children()[0], signal.SIGSTOP)
+        with pytest.raises(RejectError) as caught:
+            pool.decode(batch[1], RECIPE)
+        assert caught.value.reason is Reason.TIMEOUT
+        assert is_exact(pool.decode(batch[2], RECIPE), batch[2])
+    finally:
+        pool.close()
 
 
 def test_an_image_that_kills_its_child_costs_itself_only(

@@ -1,5 +1,6 @@
 """Memory that two processes see, so that 17 MB of pixels need not pass through a pipe."""
 
+import fcntl
 import mmap
 import os
 import sys
@@ -13,7 +14,7 @@ class SharedBytes:
     """Bytes behind one descriptor, which another process may be given; they grow, never shrink.
 
     Whoever opens `descriptor` sees the same bytes. Nothing orders reads and writes: the processes
-    must take turns.
+    must take turns. On Linux nobody can shrink them, which would kill whoever looks at them next.
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
@@ -38,4 +39,6 @@ def _new_file() -> int:
     if sys.platform != "linux":
         with tempfile.TemporaryFile() as file:
             return os.dup(file.fileno())
-    return os.memfd_create("mammo-decode")
+    descriptor = os.memfd_create("mammo-decode", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+    return descriptor

@@ -13,16 +13,18 @@ import numpy as np
 import pytest
 
 from dali_pipelines.errors import DeviceError
-from dali_pipelines.isolation import IsolatedDecoder
+from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
 from dali_pipelines.recipe import DecodeSettings, Recipe
 from dali_pipelines.records import Encoded
 from dali_pipelines.verdicts import Reason, RejectError
 
-ABORTS, HANGS, TELLS, KILLED, RAISES, GOOD = 1, 2, 3, 4, 5, 9  # what the first byte makes it do
+# what the first byte makes it do
+ABORTS, HANGS, TELLS, KILLED, RAISES, HOARDS, LEAKS, GOOD = 1, 2, 3, 4, 5, 6, 7, 9
 HARMFUL = """
 import ctypes, json, os, resource, signal, sys, time
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.verdicts import Reason, RejectError
+kept = []
 def harmful(encoded, recipe):
     first = int(encoded.data[0])
     if first == 1: os.abort()
@@ -35,6 +37,12 @@ def harmful(encoded, recipe):
         raise RejectError(Reason.IO, json.dumps(facts))
     if first == 4: os.kill(os.getpid(), signal.SIGKILL)
     if first == 5: raise ZeroDivisionError("Jane Doe")
+    if first == 6:
+        try: bytearray(10**9)  # as a library that takes lack of memory for damage
+        except MemoryError: raise RejectError(Reason.CORRUPT, "the stream is damaged") from None
+    if first == 7:
+        if len(kept) < 3: kept.append(bytearray(20_000_000)); return decode(encoded)
+        bytearray(50_000_000)
     return decode(encoded)
 """
 RECIPE = Recipe("any")
@@ -105,6 +113,18 @@ def test_the_recipe_goes_over(noise: Callable, encoded_of: Callable) -> None:
     assert (pixels.reduce, pixels.values.shape) == (2, (10, 13))
 
 
+def test_what_finds_the_breast_is_loaded_beside_a_small_images_memory(
+    noise: Callable, encoded_of: Callable
+) -> None:
+    recipe = Recipe("small", DecodeSettings(reduce="auto"))
+    decoder = IsolatedDecoder()
+    try:
+        pixels = decoder.decode(encoded_of(noise(12, (40, 50)), "j2k", 12), recipe)
+    finally:
+        decoder.close()
+    assert pixels.values.shape == (40, 50)  # smaller than its place in the output: left whole
+
+
 def test_a_child_leaves_no_core_file_and_has_no_cuda(
     harmful: IsolatedDecoder, starting_with: Callable
 ) -> None:
@@ -160,6 +180,79 @@ def test_ctrl_c_and_a_polite_end_are_for_the_parent(
     assert facts(harmful, starting_with)["pid"] == pid
 
 
+def test_a_codestream_that_wants_too_much_memory_is_refused_and_not_called_damaged(
+    harmful: IsolatedDecoder, starting_with: Callable
+) -> None:
+    good = starting_with(GOOD)
+    assert reject(harmful, starting_with(HOARDS)).reason is Reason.OUT_OF_MEMORY
+    harmful.decode(good, RECIPE)
+    pid = facts(harmful, starting_with)["pid"]
+    assert reject(harmful, starting_with(HOARDS)).reason is Reason.OUT_OF_MEMORY
+    assert not is_running(pid)  # what it leaves behind is unknown
+    assert np.array_equal(harmful.decode(good, RECIPE).values, good.data.reshape(37, 29))
+
+
+def test_an_image_does_not_pay_for_the_memory_of_those_before(
+    harmful: IsolatedDecoder, starting_with: Callable
+) -> None:
+    """The fourth meets a child that kept 60 MB of the 67 to spare, and goes to a new one."""
+    leaking = starting_with(LEAKS)
+    pids = [facts(harmful, starting_with)["pid"]]
+    for _ in range(4):
+        harmful.decode(leaking, RECIPE)
+        pids.append(facts(harmful, starting_with)["pid"])
+    assert len(set(pids[:4])) == 1
+    assert pids[4] != pids[0]
+
+
+@pytest.mark.parametrize("answer", [b"[1000000, 1000000, 0, 0]", b"\x80\x04K\x01.", b"[" * 4000])
+def test_what_is_no_answer_ends_the_child_and_costs_its_sample(
+    answer: bytes, harmful: IsolatedDecoder, starting_with: Callable, tmp_path: Path
+) -> None:
+    """As of a child that a codestream has taken over: it writes to the pipe as it likes."""
+    (tmp_path / "taken_over.py").write_text(f"""
+import os, sys
+from harmful_decoder import decode
+def taken_over(encoded, recipe):
+    if encoded.data[0] == {RAISES}:
+
+        os.write(int(sys.argv[3]), {answer!r})
+    return decode(encoded)
+""")
+    decoder = IsolatedDecoder("taken_over:taken_over", timeout_s=30)
+    try:
+        error = reject(decoder, starting_with(RAISES))
+        assert (error.reason, error.detail) == (
+            Reason.DECODER_CRASH,
+            "the decoder process answered nonsense",
+        )
+        decoder.decode(starting_with(GOOD), RECIPE)
+    finally:
+        decoder.close()
+
+
+def test_a_child_killed_while_it_starts_is_started_again(
+    noise: Callable, encoded_of: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dying_decoder.py").write_text(f"""
+import os, pathlib, signal
+from dali_pipelines.cpu.decode import decode as whole
+starts = pathlib.Path({str(tmp_path / "starts")!r})
+starts.write_text((starts.read_text() if starts.exists() else "") + "x")
+if len(starts.read_text()) < int(os.environ["DEADLY_STARTS"]): os.kill(os.getpid(), signal.SIGKILL)
+def decode(encoded, recipe): return whole(encoded)
+""")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    encoded = encoded_of(noise(12), "raw", 12)
+    monkeypatch.setenv("DEADLY_STARTS", "3")
+    decoder = IsolatedDecoder("dying_decoder:decode")
+    decoder.decode(encoded, RECIPE)
+    decoder.close()
+    monkeypatch.setenv("DEADLY_STARTS", "100")
+    with pytest.raises(DeviceError, match=r"\(status -9\)"):
+        IsolatedDecoder("dying_decoder:decode").decode(encoded, RECIPE)
+
+
 def test_a_refusal_comes_back_with_its_reason(noise: Callable, encoded_of: Callable) -> None:
     encoded = encoded_of(noise(12), "raw", 12)
     decoder = IsolatedDecoder()
@@ -180,7 +273,7 @@ def test_any_exception_costs_its_sample_and_names_its_class_only(
 PARENT = """
 import pickle, sys, threading, time
 from dali_pipelines.errors import DeviceError
-from dali_pipelines.isolation import IsolatedDecoder
+from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
 from dali_pipelines.recipe import Recipe
 with open(sys.argv[1], "rb") as file: telling, hanging = pickle.load(file)
 kept = []
@@ -234,9 +327,10 @@ def test_where_no_process_can_be_started_nothing_stays_open(
 
 
 def is_running(pid: int) -> bool:
-    """Whether the process is there and no zombie."""
+    """Whether the process is there and no zombie, whose other threads may be ending yet."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z" or len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
     except (FileNotFoundError, ProcessLookupError):
         return False
 

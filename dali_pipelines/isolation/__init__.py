@@ -1,0 +1,1 @@
+"""Decoders in child processes, which may die or hang without taking the run along."""
