@@ -5,7 +5,9 @@ A shard folder holds `images.safetensors` (tensor "images") or `images.npy`, (N,
 by its `image_id` alone, so a shard may leave the house that its paths and patients stay in.
 """
 
+import errno
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from dali_pipelines.atomic import sync
@@ -26,17 +29,6 @@ Format = Literal["safetensors", "npy"]
 DType = Literal["uint8", "uint16", "float16", "float32"]
 INTEGER_MAX: Final = {"uint8": 255, "uint16": 65535}
 _NO_ROW: Final = -1
-PASSING: Final = frozenset(  # reasons that say more about the moment than about the file
-    (
-        Reason.IO,
-        Reason.PERMISSION,
-        Reason.CHANGED,
-        Reason.TIMEOUT,
-        Reason.OUT_OF_MEMORY,
-        Reason.DECODER_CRASH,
-        Reason.UNEXPECTED,
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +62,24 @@ class ShardWriter:
         aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
-        self._write_images(aside, np.concatenate(images))
+        try:
+            self._write_images(aside, np.concatenate(images))
+            self._write_rows(aside, rows, records, rejects)
+            for file in aside.iterdir():
+                sync(file)
+            shutil.rmtree(folder, ignore_errors=True)  # one that is not settled
+            aside.rename(folder)
+            sync(folder.parent)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _write_rows(
+        self,
+        folder: Path,
+        rows: Sequence[tuple[int, Roi | None]],
+        records: Sequence[ImageRecord],
+        rejects: Mapping[str, Reject],
+    ) -> None:
         table = [
             _row(records[i], roi, rejects) | {"recipe_hash": self.recipe_hash} for i, roi in rows
         ]
@@ -78,12 +87,8 @@ class ShardWriter:
         frame["row"] = np.where(
             frame["status"] == Status.OK, (frame["status"] == Status.OK).cumsum() - 1, _NO_ROW
         )
-        frame.to_parquet(aside / "rows.parquet", index=False)
-        for file in aside.iterdir():
-            sync(file)
-        shutil.rmtree(folder, ignore_errors=True)  # one that is not settled
-        aside.rename(folder)
-        sync(folder.parent)
+        with (folder / "rows.parquet").open("wb") as file:  # see `manifest.write_manifest`
+            frame.to_parquet(file, index=False)
 
     def _as_stored(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Integers from display values 0 ... 1, floats as they are."""
@@ -93,19 +98,22 @@ class ShardWriter:
 
     def _write_images(self, folder: Path, images: NDArray[Any]) -> None:
         if self.format == "npy":
-            np.save(folder / "images.npy", images)
+            _save_npy(images, folder / "images.npy")
         else:
-            save_file(
-                {"images": images}, folder / "images.safetensors", {"recipe": self.recipe_hash}
-            )
+            _save_safetensors(images, folder / "images.safetensors", self.recipe_hash)
 
 
-def is_settled(folder: Path) -> bool:
-    """Whether a shard is there with its images, and nothing in it would end otherwise today."""
+def is_settled(folder: Path, *, retry_failed: bool = False) -> bool:
+    """Whether a shard is there with its images, and nothing in it would end otherwise today.
+
+    What failed for a reason that may pass would; with `retry_failed` whatever failed is to be tried
+    again.
+    """
     images = any((folder / f"images.{kind}").exists() for kind in ("npy", "safetensors"))
     if not images or not (folder / "rows.parquet").exists():
         return False
-    return not set(read_rows(folder)["code"]) & PASSING
+    failed = [Reason(code) for code in read_rows(folder)["code"] if code]
+    return not any(retry_failed or reason.may_pass for reason in failed)
 
 
 def read_images(folder: Path) -> NDArray[Any]:
@@ -119,7 +127,30 @@ def read_images(folder: Path) -> NDArray[Any]:
 
 def read_rows(folder: Path) -> pd.DataFrame:
     """The rows of a committed shard, one for each planned image; `row` is -1 where none came."""
-    return pd.read_parquet(folder / "rows.parquet")
+    with (folder / "rows.parquet").open("rb") as file:
+        return pd.read_parquet(file)
+
+
+def _save_npy(images: NDArray[Any], path: Path) -> None:
+    """The images as they are; OSError where the disk is full."""
+    try:
+        np.save(path, images, allow_pickle=False)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # NumPy says that fewer bytes were written than asked, and no more.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+
+
+def _save_safetensors(images: NDArray[Any], path: Path, recipe_hash: str) -> None:
+    """The images as the tensor "images"; OSError where the disk is full or the like."""
+    try:
+        save_file({"images": images}, path, {"recipe": recipe_hash})
+    except SafetensorError as error:  # which keeps the system's number in its text alone
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def _row(

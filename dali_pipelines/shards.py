@@ -17,12 +17,14 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from dali_pipelines.atomic import replacing
+from dali_pipelines.atomic import alone_in, replacing
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.loader import Loader
 from dali_pipelines.plan import EMPTY, Blocks, sequential_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts
+from dali_pipelines.rejects.table import REJECTS, write_rejects
 from dali_pipelines.shard_file import (
     INTEGER_MAX,
     DType,
@@ -31,7 +33,7 @@ from dali_pipelines.shard_file import (
     is_settled,
     read_rows,
 )
-from dali_pipelines.verdicts import Reason, Reject, Status, write_rejects
+from dali_pipelines.verdicts import Reason, Reject, Status
 
 FORMAT_VERSION: Final = 1
 
@@ -58,6 +60,7 @@ class PreprocessResult:
     rejects: tuple[Reject, ...]
     shards: int
     written: int
+    counts: VerdictCounts
 
 
 def preprocess(
@@ -67,30 +70,40 @@ def preprocess(
     settings: ShardSettings,
     open_loader: Callable[[Sequence[ImageRecord], Recipe], Loader] = Loader,
     progress: Callable[[int], None] = lambda _images: None,
+    *,
+    retry_failed: bool = False,
 ) -> PreprocessResult:
     """Write those shards of `records` that `out` does not hold yet; `progress` gets images done.
 
     A shard is made again where its images are gone, or where an image failed for a reason that
-    may have passed, such as a file that could not be read.
+    may have passed, such as a file that could not be read; with `retry_failed` for any reason.
 
-    Raises ConfigError where `out` holds other images: of another recipe, format or manifest.
+    Raises ConfigError where `out` holds other images, of another recipe, format or manifest, and
+    where another process is at work in it.
     """
     if not records:
         raise ConfigError("the manifest holds no image to prepare")
     folders = [out / f"shard-{k:05d}" for k in range(-(-len(records) // settings.images))]
     writer = ShardWriter(settings.format, settings.dtype, recipe.hash)
-    with open_loader(records, _stored_recipe(recipe, settings)) as loader:
+    with open_loader(records, _stored_recipe(recipe, settings)) as loader, alone_in(out):
         _claim(out, _spec(records, recipe, settings))
-        missing = {k for k, folder in enumerate(folders) if not is_settled(folder)}
+        missing = {
+            k
+            for k, folder in enumerate(folders)
+            if not is_settled(folder, retry_failed=retry_failed)
+        }
         for k in range(len(folders)):
             blocks = _shard_blocks(k, len(records), settings)
             if k in missing:
                 writer.commit(folders[k], loader.run(blocks), records, loader.rejects_by_id)
             progress(int((blocks != EMPTY).sum()))
-    index = _write_index(out, folders)
-    rejects = _rejects(index, records)
-    write_rejects(rejects, out / "rejects.csv")
-    return PreprocessResult(len(index) - len(rejects), rejects, len(folders), len(missing))
+        index = _write_index(out, folders)
+        rejects = _rejects(index, records)
+        write_rejects(rejects, out / REJECTS)
+    flagged = {record.image_id: bool(record.flags) for record in records}
+    made = index["image_id"][index["status"] == Status.OK].map(flagged)
+    counts = count_verdicts(len(records), made, rejects)
+    return PreprocessResult(counts.images, rejects, len(folders), len(missing), counts)
 
 
 def _shard_blocks(k: int, count: int, settings: ShardSettings) -> Blocks:
@@ -123,13 +136,13 @@ def _spec(
 
 
 def _content(record: ImageRecord) -> str:
-    """What tells an image's bytes from others: its hash, or size and time where it has none."""
-    return record.sha256 or f"{record.location.file_size} {record.location.mtime_ns}"
+    """What tells an image's bytes from others: its hash, else where in which file they lie."""
+    place = record.location
+    return record.sha256 or f"{place.file_size} {place.mtime_ns} {place.fragments}"
 
 
 def _claim(out: Path, spec: dict[str, Any]) -> None:
     """Make `out` ours: write spec.json, or check that it is the same; drop what a crash left."""
-    out.mkdir(parents=True, exist_ok=True)
     file = out / "spec.json"
     text = json.dumps(spec, indent=2) + "\n"
     if file.exists():
@@ -161,8 +174,8 @@ def _read_spec(file: Path) -> dict[str, Any]:
 def _write_index(out: Path, folders: Sequence[Path]) -> pd.DataFrame:
     parts = [read_rows(folder).assign(shard=folder.name) for folder in folders]
     index = pd.concat(parts, ignore_index=True)
-    with replacing(out / "index.parquet") as aside:
-        index.to_parquet(aside, index=False)
+    with replacing(out / "index.parquet") as aside, aside.open("wb") as file:
+        index.to_parquet(file, index=False)
     return index
 
 

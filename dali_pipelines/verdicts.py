@@ -1,18 +1,16 @@
-"""The closed set of codes that an input can end with, and `rejects.csv`.
+"""The closed set of codes that an input can end with.
 
 Every input ends as exactly one of ok, flagged, skipped or failed. `Reason` holds the codes for
 skipped and failed, `Flag` the remarks that an accepted image may carry. Nothing else is ever
 written to a manifest or to rejects.csv, so that scripts may rely on these strings.
+`explanations` says what each means.
 """
 
-import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Final, TypeVar
 
-from dali_pipelines.atomic import PRIVATE_MODE, replacing
 from dali_pipelines.errors import MammoError
 
 T = TypeVar("T")
@@ -60,12 +58,31 @@ class Reason(StrEnum):
     DECODER_CRASH = "E_DECODER_CRASH"
     TIMEOUT = "E_TIMEOUT"
     OUT_OF_MEMORY = "E_OOM"
+    MISMATCH = "E_MISMATCH"
     UNEXPECTED = "E_UNEXPECTED"
 
     @property
     def status(self) -> Status:
         """FAILED for the `E_` codes, SKIPPED for the others."""
         return Status.FAILED if self.value.startswith("E_") else Status.SKIPPED
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether it says more about the moment than about the file."""
+        return self in _PASSING
+
+
+_PASSING: Final = frozenset(
+    (
+        Reason.IO,
+        Reason.PERMISSION,
+        Reason.CHANGED,
+        Reason.DECODER_CRASH,
+        Reason.TIMEOUT,
+        Reason.OUT_OF_MEMORY,
+        Reason.UNEXPECTED,
+    )
+)
 
 
 class Flag(StrEnum):
@@ -81,6 +98,8 @@ class Flag(StrEnum):
     NO_DELIMITER = "no_seq_delim"
     LENGTH_BEYOND_EOF = "length_beyond_eof"
     EXCESS_BYTES = "excess_bytes"
+    OFFSET_TABLE = "offset_table_wrong"
+    FRAMES_DIFFER = "frames_differ"
     HIGH_BIT = "high_bit_shifted"
     NONCONFORMANT_RESCALE = "nonconformant_rescale"
     VOI_ABSENT = "voi_absent"
@@ -89,19 +108,32 @@ class Flag(StrEnum):
     LUT_INVALID = "lut_invalid"
     LUT_RANGE_SUSPECT = "lut_range_suspect"
     PADDING_SUSPECT = "padding_range_suspect"
+    PADDING_LOSSY = "padding_after_lossy"
     POLARITY_CONFLICT = "polarity_conflict"
     LATERALITY_CONFLICT = "laterality_conflict"
     VIEW_CONFLICT = "view_conflict"
+    LATERALITY_INFERRED = "laterality_inferred"
     NO_LATERALITY = "no_laterality"
     NO_VIEW = "no_view"
     SECONDARY_CAPTURE = "sc"
     NOT_MG = "not_mg"
+    FOR_PROCESSING = "for_processing_accepted"
     SYNTHETIC_2D = "synthetic_2d"
+    TOMOSYNTHESIS = "tomosynthesis"
+    CONTRAST = "contrast"
+    BIOPSY = "biopsy"
+    SPOT = "spot"
+    MAGNIFICATION = "magnification"
     LOSSY_HISTORY = "lossy_history"
     BURNED_IN = "burned_in"
     IMPLANT = "implant"
     QUALITY_CONTROL = "quality_control"
     PARTIAL_VIEW = "partial_view"
+    CONSTANT = "constant_image"
+    BACKGROUND_BRIGHT = "background_bright"
+    NO_BREAST = "no_breast"
+    SATURATED = "saturated"
+    SIDE_CONFLICT = "side_conflict"
 
 
 class RejectError(ValueError):
@@ -141,49 +173,3 @@ class Reject:
     stage: str
     reason: Reason
     detail: str
-
-
-REJECT_COLUMNS: Final = ("path", "member", "image_id", "stage", "status", "code", "detail")
-
-_FORMULA_STARTS: Final = frozenset("=+-@\t")
-
-
-def write_rejects(rejects: Iterable[Reject], path: Path) -> int:
-    """Write rejects.csv (mode 0600, replaced in one step) sorted by input; return the row count."""
-    rows = sorted(rejects, key=lambda r: (r.path, r.member, r.stage, r.reason.value))
-    with (
-        replacing(path, PRIVATE_MODE) as aside,
-        aside.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(REJECT_COLUMNS)
-        for r in rows:
-            cells = (r.path, r.member, r.image_id, r.stage, r.reason.status, r.reason, r.detail)
-            writer.writerow(_safe_cell(str(cell)) for cell in cells)
-    return len(rows)
-
-
-def read_rejects(path: Path) -> list[Reject]:
-    """The rows of a rejects.csv; line breaks stay as the two characters that were written."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            Reject(
-                path=_plain_cell(row["path"]),
-                member=_plain_cell(row["member"]),
-                image_id=row["image_id"],
-                stage=row["stage"],
-                reason=Reason(row["code"]),
-                detail=_plain_cell(row["detail"]),
-            )
-            for row in csv.DictReader(file)
-        ]
-
-
-def _safe_cell(text: str) -> str:
-    """Text with line breaks escaped, and quoted where a spreadsheet would read a formula."""
-    flat = text.replace("\r", "\\r").replace("\n", "\\n")
-    return f"'{flat}" if flat[:1] in _FORMULA_STARTS else flat
-
-
-def _plain_cell(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA_STARTS else cell

@@ -1,4 +1,4 @@
-"""Sources -> the files of a scan: manifest, rejects.csv and, where there is none, the id key.
+"""Sources -> the files of a scan: manifest, its rejects and, where there is none, the id key.
 
 The whole of `mammo scan` as two calls: what can be known to be wrong is found by the first, before
 any image is opened.
@@ -19,7 +19,9 @@ from dali_pipelines.catalog.walk import Input, walk
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.identity import load_key
 from dali_pipelines.manifest import to_frame, write_manifest
-from dali_pipelines.verdicts import write_rejects
+from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts
+from dali_pipelines.rejects.table import rejects_beside, write_rejects
+from dali_pipelines.verdicts import Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,25 @@ class CatalogSettings:
 
     @property
     def rejects(self) -> Path:
-        """The path of rejects.csv."""
-        return self.manifest.with_name("rejects.csv")
+        """The path of the table of rejects, which is this manifest's own."""
+        return rejects_beside(self.manifest)
 
     @property
     def key_path(self) -> Path:
         """The path of the id key."""
         return self.key or self.manifest.with_suffix(".key")
+
+    @property
+    def own(self) -> list[Path]:
+        """What the scan reads or writes itself, and so is no input of it."""
+        labels = [self.labels] if self.labels else []
+        return [self.manifest, self.rejects, self.key_path, *labels]
+
+    def read_labels(self) -> Labels | None:
+        """The labels to join, None where none were named; errors as of the adapter."""
+        if self.labels is None:
+            return None
+        return read_labels(self.labels, self.adapter, self.label_column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +74,13 @@ class CatalogPlan:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What was written, and what it holds; `rejected` is the number of rows of rejects.csv."""
+    """What was written, and what it holds; `counts` are of all inputs behind it."""
 
     settings: CatalogSettings
     frame: pd.DataFrame
     inventory: Inventory
     joined: JoinReport | None
-    inputs: int
-    rejected: int
+    counts: VerdictCounts
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -90,11 +103,8 @@ def plan_catalog(sources: Sequence[Path], settings: CatalogSettings) -> CatalogP
     Raises ConfigError and DatasetError as `walk`, `read_labels` and `load_key` do, and ConfigError
     where nothing can be written.
     """
-    labels = None
-    if settings.labels is not None:
-        labels = read_labels(settings.labels, settings.adapter, settings.label_column)
-    own = [settings.manifest, settings.rejects, settings.key_path]
-    found = walk(sources, [*own, *([settings.labels] if settings.labels else [])])
+    labels = settings.read_labels()
+    found = walk(sources, settings.own)
     _make_folder(settings.manifest)
     key = load_key(settings.key_path)
     return CatalogPlan(settings, tuple(found), labels, key)
@@ -103,35 +113,49 @@ def plan_catalog(sources: Sequence[Path], settings: CatalogSettings) -> CatalogP
 def write_catalog(plan: CatalogPlan, progress: Progress = lambda _done, _counts: None) -> Catalog:
     """Scan the inputs and write the files; the same inputs give the same bytes.
 
-    Raises DatasetError where no input is an image, or the labels do not fit; rejects.csv has been
+    Raises DatasetError where no input is an image, or the labels do not fit; the rejects have been
     written then, and in the second case the manifest too, without labels.
     """
-    settings = plan.settings
-    result = scan(plan.inputs, settings.scan, plan.id_key, progress)
-    rejected = write_rejects(result.rejects, settings.rejects)
-    if not result.records:
-        raise DatasetError(
-            f"no image among {len(plan.inputs):,} inputs; {str(settings.rejects)!r} says why"
-        )
-    frame, joined = to_frame(result.records), None
-    if plan.labels is not None:
-        frame, joined = _join_or_keep(frame, plan.labels, settings.manifest)
+    result = scan(plan.inputs, plan.settings.scan, plan.id_key, progress)
+    frame = to_frame(result.records)
+    return publish(plan.settings, frame, plan.labels, result.rejects, len(plan.inputs))
+
+
+def publish(
+    settings: CatalogSettings,
+    frame: pd.DataFrame,
+    labels: Labels | None,
+    rejects: Sequence[Reject],
+    inputs: int,
+) -> Catalog:
+    """Write the manifest, with the labels joined, and its rejects; errors as of `write_catalog`.
+
+    The manifest comes first: a run killed between the two leaves no image that is in neither.
+    """
+    if frame.empty:
+        write_rejects(rejects, settings.rejects)
+        counts = _count(inputs, frame, rejects)
+        raise DatasetError(f"no image among {counts.line(settings.rejects)}")
+    joined, misfit = None, None
+    if labels is not None:
+        try:  # where they do not fit, the hours of the scan are not lost
+            frame, joined = join(frame, labels)
+        except DatasetError as error:
+            misfit = error
     write_manifest(frame, settings.manifest)
-    inventory = take_inventory(frame, result.rejects)
-    return Catalog(settings, frame, inventory, joined, len(plan.inputs), rejected)
+    write_rejects(rejects, settings.rejects)
+    if misfit is not None:
+        kept = f"the manifest without labels was kept in {str(settings.manifest)!r}"
+        raise DatasetError(f"{misfit}; {kept}") from misfit
+    counts = _count(inputs, frame, rejects)
+    return Catalog(settings, frame, take_inventory(frame, counts), joined, counts)
 
 
-def _join_or_keep(
-    frame: pd.DataFrame, labels: Labels, manifest: Path
-) -> tuple[pd.DataFrame, JoinReport]:
-    """The frame with labels; where they do not fit, the hours of the scan are not lost."""
-    try:
-        return join(frame, labels)
-    except DatasetError as error:
-        write_manifest(frame, manifest)
-        raise DatasetError(
-            f"{error}; the manifest without labels was kept in {str(manifest)!r}"
-        ) from error
+def _count(inputs: int, frame: pd.DataFrame, rejects: Sequence[Reject]) -> VerdictCounts:
+    """The verdicts on so many files and zip members, of which one may give several images."""
+    odd = frame["flags"].map(len) > 0
+    flagged = odd.groupby([frame["path"], frame["member"]]).any()
+    return count_verdicts(inputs, flagged, rejects)
 
 
 def _make_folder(manifest: Path) -> None:

@@ -1,4 +1,4 @@
-"""Manifest and rejects -> what a scan found, as numbers for a screen and for JSON.
+"""Manifest and verdicts -> what a scan found, as numbers for a screen and for JSON.
 
 Counts only: no id, no path, no value of a tag but vendor, view and the like.
 """
@@ -11,12 +11,13 @@ from typing import Any, Final
 import pandas as pd
 from pydicom.uid import UID
 
-from dali_pipelines.verdicts import Reject, Status
+from dali_pipelines.rejects.counts import VerdictCounts
 
 STANDARD_VIEWS: Final = ("L CC", "L MLO", "R CC", "R MLO")
 _MOST_ROWS: Final = 5  # of one table; the rest are summed up, so that all fits one screen
 _MOST_CHARACTERS: Final = 48
 _WIDTH: Final = 12
+_REJECT: Final = "reject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,8 @@ class Inventory:
         }
 
     def text(self) -> str:
-        """One screen: numbers in one column, what they count beside them."""
-        rows = [("inputs", count, name) for name, count in self.verdicts.items()]
-        rows += [
+        """One screen without the verdicts: numbers in one column, what they count beside them."""
+        rows = [
             ("found", self.images, "images"),
             ("", self.patients, "patients"),
             ("", self.exams, "exams"),
@@ -62,16 +62,20 @@ class Inventory:
         ]
         rows += [("labels", count, name) for name, count in self.labels.items()]
         for title, table in self.tables.items():
+            if title == _REJECT:
+                continue
             rows += [(title, count, name) for name, count in _shortened(table)]
         return "\n".join(_lines(rows))
 
 
-def take_inventory(frame: pd.DataFrame, rejects: Sequence[Reject]) -> Inventory:
-    """The numbers of one scan: the frame of its images, and its rejects."""
+def take_inventory(frame: pd.DataFrame, counts: VerdictCounts) -> Inventory:
+    """The numbers of one scan: the frame of its images, and how its inputs ended."""
+    verdicts = counts.to_dict()
+    codes = verdicts.pop("codes")
     exams = _exams(frame)
     lacking = _missing_views(frame, exams)
     return Inventory(
-        verdicts=_verdicts(frame, rejects),
+        verdicts=verdicts,
         images=len(frame),
         patients=_distinct(frame["patient_id"]),
         exams=_distinct(exams),
@@ -86,15 +90,9 @@ def take_inventory(frame: pd.DataFrame, rejects: Sequence[Reject]) -> Inventory:
             "view": _counted((frame["laterality"] + " " + frame["view"]).str.strip()),
             "missing view": _counted(view for _, view in lacking),
             "flag": _counted(flag for flags in frame["flags"] for flag in flags),
-            "reject": _counted(reject.reason.value for reject in rejects),
+            _REJECT: codes,
         },
     )
-
-
-def _verdicts(frame: pd.DataFrame, rejects: Sequence[Reject]) -> dict[str, int]:
-    """How many inputs ended in each status; every status is named."""
-    counts = Counter([*frame["status"], *(reject.reason.status.value for reject in rejects)])
-    return {status.value: counts[status.value] for status in Status}
 
 
 def _exams(frame: pd.DataFrame) -> "pd.Series[str]":

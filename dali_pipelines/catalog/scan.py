@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from dali_pipelines.catalog.duplicates import settle_duplicates
+from dali_pipelines.catalog.duplicates import by_input, settle_duplicates
 from dali_pipelines.catalog.walk import Input
 from dali_pipelines.catalog.workers import Died, map_chunks
 from dali_pipelines.cores import core_count
-from dali_pipelines.dicom.image import ReadOptions, read_image
+from dali_pipelines.dicom.image import ReadOptions, read_images
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.storage.regular_file import reject_of
@@ -21,7 +21,7 @@ from dali_pipelines.verdicts import Reason, Reject, RejectError, Status
 STAGE: Final = "read"
 CHUNK: Final = 32  # files per task; 0.3 to 3 s of work, so that handing them out costs nothing
 
-Read = Callable[[Source, bytes, ReadOptions], ImageRecord]
+Read = Callable[[Source, bytes, ReadOptions], tuple[ImageRecord, ...]]
 Progress = Callable[[int, Mapping[str, int]], None]  # inputs just done, and the counts so far
 
 
@@ -35,7 +35,10 @@ class ScanOptions:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """Records and rejects, each in order of (path, member); `counts` has one entry a `Status`."""
+    """Records and rejects, each in order of (path, member); `counts` has one entry a `Status`.
+
+    It counts inputs, of which one may have several records.
+    """
 
     records: tuple[ImageRecord, ...]
     rejects: tuple[Reject, ...]
@@ -47,12 +50,14 @@ def scan(
     options: ScanOptions,
     key: bytes,
     progress: Progress = lambda _done, _counts: None,
-    read: Read = read_image,
+    read: Read = read_images,
+    known: Sequence[ImageRecord] = (),
 ) -> ScanResult:
     """One verdict for each of `inputs`, whatever the number of workers.
 
-    `key` makes the image ids. `read` turns a source into a record or raises RejectError; any
-    other exception costs that input too. A read that kills its process costs one input.
+    `key` makes the image ids. `read` turns a source into records or raises RejectError; any
+    other exception costs that input too. A read that kills its process costs one input. `known`
+    are the records of an earlier scan, which end among the result's as if read by this one.
     """
     rejects = [item for item in inputs if isinstance(item, Reject)]
     sources = [item for item in inputs if isinstance(item, Source)]
@@ -67,10 +72,10 @@ def scan(
             if isinstance(verdict, Reject):
                 rejects.append(verdict)
             else:
-                records.append(verdict)
+                records.extend(verdict)
             tally[_status(verdict)] += 1
         progress(len(results), tally)
-    return _settle(records, rejects, len(inputs))
+    return _settle([*known, *records], rejects, len(by_input(known)) + len(inputs))
 
 
 def _settle(records: list[ImageRecord], rejects: list[Reject], inputs: int) -> ScanResult:
@@ -82,8 +87,10 @@ def _settle(records: list[ImageRecord], rejects: list[Reject], inputs: int) -> S
     return ScanResult(tuple(kept), tuple(rejects), counts)
 
 
-def _verdict(source: Source, read: Read, key: bytes, options: ReadOptions) -> ImageRecord | Reject:
-    """The record or the reject of one source; a worker runs this."""
+def _verdict(
+    source: Source, read: Read, key: bytes, options: ReadOptions
+) -> tuple[ImageRecord, ...] | Reject:
+    """The records or the reject of one source; a worker runs this."""
     try:
         return read(source, key, options)
     except RejectError as error:
@@ -108,15 +115,15 @@ def _shares(sources: int, workers: int) -> tuple[int, int]:
     return workers, max(1, min(CHUNK, sources // (4 * workers)))
 
 
-def _status(verdict: ImageRecord | Reject) -> str:
+def _status(verdict: Sequence[ImageRecord] | Reject) -> str:
     if isinstance(verdict, Reject):
         return verdict.reason.status.value
-    return (Status.FLAGGED if verdict.flags else Status.OK).value
+    return (Status.FLAGGED if any(record.flags for record in verdict) else Status.OK).value
 
 
 def _tally(records: Sequence[ImageRecord], rejects: Sequence[Reject]) -> dict[str, int]:
     counts = {status.value: 0 for status in Status}
-    verdicts: list[ImageRecord | Reject] = [*records, *rejects]
+    verdicts: list[Sequence[ImageRecord] | Reject] = [*by_input(records), *rejects]
     for verdict in verdicts:
         counts[_status(verdict)] += 1
     return counts

@@ -50,6 +50,19 @@ def test_labels_of_other_images_leave_a_manifest_without_labels(settings: Catalo
     assert settings.rejects.exists()
 
 
+def test_verdicts_are_those_of_the_manifest_with_labels(
+    settings: CatalogSettings, new_dicom: NewDicom
+) -> None:
+    folder = settings.manifest.parent / "images"
+    new_dicom(SOPInstanceUID="1.2.3", ImageLaterality=None).write(folder / "1.2.3")
+    (folder / "notes.txt").write_text("no image")
+    labels_path(settings).write_text("image_id,laterality,cancer\n1.2.1,R,1\n1.2.3,L,0\n")
+    catalog = write_catalog(plan_catalog([folder], settings))
+    flagged = (catalog.frame["status"] == "flagged").sum()
+    assert flagged == 1, "the table fills the gap of one image and contradicts another"
+    assert (catalog.counts.ok, catalog.counts.flagged, catalog.counts.skipped) == (2, 1, 1)
+
+
 def test_the_label_tables_patient_reaches_the_manifest(settings: CatalogSettings) -> None:
     labels_path(settings).write_text("image_id,patient_id,cancer\n1.2.1,P1,1\n1.2.2,P1,0\n")
     write_catalog(plan_catalog([settings.manifest.parent / "images"], settings))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dali_pipelines.catalog.duplicates import settle_duplicates
+from dali_pipelines.catalog.duplicates import by_input, settle_duplicates
 from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.storage.archive import Source
@@ -44,3 +44,23 @@ def test_without_a_hash_the_bytes_decide(new_dicom: Callable[..., Any], tmp_path
         ("c", Reason.DUPLICATE),
         ("d", Reason.DUPLICATE_CONFLICT),
     ]
+
+
+def test_frames_of_one_input_are_no_duplicates_of_each_other(record_of: RecordOf) -> None:
+    def frames(path: str, hashes: str) -> list[ImageRecord]:
+        return [
+            record_of(
+                path=path, sop_instance_uid="1", frame=k, sha256=sha256, image_id=f"{path}{k}"
+            )
+            for k, sha256 in enumerate(hashes)
+        ]
+
+    first, others = frames("/a", "xyz"), [*frames("/b", "xyz"), *frames("/c", "xyw")]
+    kept, rejects = settle_duplicates([*first, *others, *frames("/d", "xy")])
+    assert kept == first
+    assert [(r.path, r.image_id, r.reason) for r in rejects] == [
+        ("/b", "/b0", Reason.DUPLICATE),
+        ("/c", "/c0", Reason.DUPLICATE_CONFLICT),
+        ("/d", "/d0", Reason.DUPLICATE_CONFLICT),
+    ]
+    assert by_input([*first, *others]) == [first, others[:3], others[3:]]

@@ -7,6 +7,7 @@ import pandas as pd
 from dali_pipelines.catalog.inventory import take_inventory
 from dali_pipelines.manifest import to_frame
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts
 from dali_pipelines.verdicts import Reason, Reject
 
 RecordOf = Callable[..., ImageRecord]
@@ -21,8 +22,9 @@ def exam(record_of: RecordOf, patient: str, exam_id: str, *views: str, **more: o
     ]
 
 
-def rejects(*reasons: Reason) -> list[Reject]:
-    return [Reject("/secret/p", "", "", "read", reason, "x") for reason in reasons]
+def verdicts(frame: pd.DataFrame, *reasons: Reason) -> VerdictCounts:
+    rejects = [Reject("/secret/p", "", "", "read", reason, "x") for reason in reasons]
+    return count_verdicts(len(frame) + len(reasons), frame["flags"].map(len) > 0, rejects)
 
 
 def test_counts_by_hand(record_of: RecordOf) -> None:
@@ -34,8 +36,8 @@ def test_counts_by_hand(record_of: RecordOf) -> None:
     other = exam(record_of, "MRN2", "E1", "R XCCL", precision=16, transfer_syntax_uid="9.9")
     frame = to_frame([*whole, *half, *other])
     frame["cancer"] = pd.array([1, 1, 0, 0, None, None, 0], dtype="Int8")
-    bad = rejects(Reason.DUPLICATE, Reason.DUPLICATE, Reason.DUPLICATE_CONFLICT, Reason.EMPTY)
-    found = take_inventory(frame, bad).to_dict()
+    bad = (Reason.DUPLICATE, Reason.DUPLICATE, Reason.DUPLICATE_CONFLICT, Reason.EMPTY)
+    found = take_inventory(frame, verdicts(frame, *bad)).to_dict()
     assert found["inputs"] == {"ok": 5, "flagged": 2, "skipped": 2, "failed": 2}
     assert [found[name] for name in ("images", "patients", "exams")] == [7, 2, 3]
     assert found["incomplete_exams"] == 2
@@ -67,7 +69,8 @@ def test_the_screen_is_aligned_short_and_without_ids(record_of: RecordOf) -> Non
         )
         for i in range(1200)
     ]
-    text = take_inventory(to_frame(records), rejects(*Reason)).text()
+    frame = to_frame(records)
+    text = take_inventory(frame, verdicts(frame, *Reason)).text()
     lines = text.splitlines()
     assert len(lines) <= 48
     assert all(line[23].isdigit() and line[24:26] == "  " for line in lines)
@@ -84,12 +87,13 @@ def test_an_exam_is_told_by_its_study_where_it_has_no_number(record_of: RecordOf
         record_of(patient_id="p", study_instance_uid=study, laterality="L", view="CC")
         for study in ("1", "1", "2", "")
     ]
-    found = take_inventory(to_frame(records), [])
+    frame = to_frame(records)
+    found = take_inventory(frame, verdicts(frame))
     assert (found.exams, found.incomplete_exams) == (2, 2)
 
 
 def test_an_empty_scan_has_an_inventory() -> None:
-    found = take_inventory(to_frame([]), rejects(Reason.EMPTY))
+    found = take_inventory(to_frame([]), verdicts(to_frame([]), Reason.EMPTY))
     assert (found.images, found.patients, found.exams, found.same_pixels) == (0, 0, 0, 0)
     assert found.labels == {}
     assert found.verdicts == {"ok": 0, "flagged": 0, "skipped": 0, "failed": 1}

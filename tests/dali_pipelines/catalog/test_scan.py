@@ -30,7 +30,8 @@ def read(source, key, options):
         raise KeyError("DOE^JANE")
     with open(source.path + ".pickle", "rb") as file:
         import pickle
-        return pickle.load(file)
+        found = pickle.load(file)
+    return found if isinstance(found, tuple) else (found,)
 """
 
 
@@ -114,7 +115,7 @@ def test_what_an_exception_says_is_not_passed_on(
 def test_the_reader_is_given_key_and_options() -> None:
     given = []
 
-    def read(source: Source, key: bytes, options: ReadOptions) -> ImageRecord:
+    def read(source: Source, key: bytes, options: ReadOptions) -> tuple[ImageRecord, ...]:
         given.append((source, key, options))
         raise RejectError(Reason.COLOR, "colors")
 
@@ -127,3 +128,32 @@ def test_nothing_gives_nothing() -> None:
     result = scan([], ScanOptions(), KEY)
     assert (result.records, result.rejects) == ((), ())
     assert set(result.counts.values()) == {0}
+
+
+def test_an_input_of_several_images_has_one_verdict(
+    reader: ModuleType, record_of: RecordOf, tmp_path: Path
+) -> None:
+    import pickle
+
+    paths = [str(tmp_path / name) for name in "abc"]
+    for uid, path in enumerate(paths):
+        found = tuple(
+            record_of(
+                path=path,
+                sop_instance_uid=str(uid % 2),
+                frame=k,
+                sha256=str(k),
+                flags=("sc",) if path == paths[1] and k == 2 else (),
+            )
+            for k in range(3)
+        )
+        Path(path + ".pickle").write_bytes(pickle.dumps(found))
+    sources = [Source(path) for path in paths]
+    result = scan(sources, ScanOptions(workers=1), KEY, read=reader.read)
+    assert [(r.location.path, r.tags.frame) for r in result.records] == [
+        (path, k) for path in paths[:2] for k in range(3)
+    ]
+    assert result.counts == {"ok": 1, "flagged": 1, "skipped": 1, "failed": 0}
+    assert reasons(result.rejects) == {"c": Reason.DUPLICATE}
+    again = scan(sources[2:], ScanOptions(workers=1), KEY, read=reader.read, known=result.records)
+    assert again == result

@@ -23,7 +23,7 @@ class RejectLimit:
         if rejected > most:
             raise RejectsError(
                 f"{rejected:,} of {total:,} inputs were rejected, more than --max-rejects "
-                f"{self.text} allows; the table of rejects says why"
+                f"{self.text} allows; `mammo rejects` explains the table of rejects"
             )
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from dali_pipelines.errors import ConfigError, RejectsError
-from dali_pipelines.limits import DEFAULT_LIMIT, NO_LIMIT, parse_limit
+from dali_pipelines.rejects.limits import DEFAULT_LIMIT, NO_LIMIT, parse_limit
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ def test_what_is_said_above_the_limit() -> None:
     with pytest.raises(RejectsError) as caught:
         parse_limit(DEFAULT_LIMIT).enforce(1_006, 10_000)
     assert str(caught.value) == (
-        "1,006 of 10,000 inputs were rejected, more than --max-rejects 5% allows; the table of "
-        "rejects says why"
+        "1,006 of 10,000 inputs were rejected, more than --max-rejects 5% allows; `mammo "
+        "rejects` explains the table of rejects"
     )
 
 
