@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from dali_pipelines.preview import Tile, contact_sheet, display_values
+from dali_pipelines.inspection.contact_sheet import Tile, contact_sheet, display_values
 from dali_pipelines.recipe import Recipe, ResizeSettings
 
 RECIPE = Recipe("small", resize=ResizeSettings(size=(40, 30), mean=0.5, std=0.25))

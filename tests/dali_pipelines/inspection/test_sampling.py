@@ -1,0 +1,42 @@
+"""A sample has some of every class, the asked size, and is the same for the same seed."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dali_pipelines.errors import ConfigError
+from dali_pipelines.inspection.sampling import choose_sample, sample_size
+from dali_pipelines.routing import class_of
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("100", 100), ("999", 250), ("0", 0), ("5%", 13), ("100%", 250), ("0%", 0)]
+)
+def test_sizes(text: str, size: int) -> None:
+    assert sample_size(text, 250) == size
+
+
+@pytest.mark.parametrize("text", ["", "ten", "-1", "101%", "5%%", "nan%", "1.5"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ConfigError, match="--sample is a number or a percentage"):
+        sample_size(text, 250)
+
+
+@given(
+    classes=st.lists(st.integers(0, 5), max_size=40),
+    size=st.integers(0, 50),
+    seed=st.integers(0, 9),
+)
+def test_every_class_occurs(record_of: Callable, classes: list[int], size: int, seed: int) -> None:
+    records = [record_of(manufacturer=f"maker {k}", predictor=k % 3) for k in classes]
+    chosen = choose_sample(records, size, seed)
+    assert chosen == sorted(set(chosen)) == choose_sample(records, size, seed)
+    assert {class_of(records[k]) for k in chosen} == {class_of(record) for record in records}
+    assert len(chosen) == min(len(records), max(size, len(set(classes))))
+
+
+def test_another_seed_draws_others(record_of: Callable) -> None:
+    records = [record_of()] * 100
+    assert choose_sample(records, 10, 0) != choose_sample(records, 10, 1)
