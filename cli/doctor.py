@@ -12,8 +12,8 @@ import click
 
 if TYPE_CHECKING:
     from benchmarks.tune import Trial, Tuning
-    from dali_pipelines.decoder_trial import DecoderCheck
-    from dali_pipelines.diagnose import Diagnosis
+    from dali_pipelines.doctor.decoder_trial import DecoderCheck
+    from dali_pipelines.doctor.diagnose import Diagnosis
 
 PHANTOM: Final = "phantom"
 _SETTINGS: Final = ("threads", "batch", "readers", "prefetch", "isolation")
@@ -30,15 +30,20 @@ _SETTINGS: Final = ("threads", "batch", "readers", "prefetch", "isolation")
     "--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", help="Where to tune."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(*, tune: bool, sources: tuple[Path, ...], device: Any, as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Print README's table of transfer syntaxes.")
+def command(
+    *, tune: bool, sources: tuple[Path, ...], device: Any, as_json: bool, markdown: bool
+) -> None:
     """Show what works on this machine.
 
-    Each decoder is tried on a small file of each transfer syntax and compared bit for bit with
-    what was written. The exit code is 4 if one that should work does not.
+    Each decoder is tried on a small file of each transfer syntax and compared with what was
+    written, bit for bit where nothing is lost. The exit code is 4 if one that should work does not.
 
     --tune tries loader settings one at a time in place of that, and prints how many images a
     second each gives, and the options that `mammo train` is to be called with.
     """
+    if markdown and (tune or as_json):
+        raise click.UsageError("--markdown goes with neither --tune nor --json")
     if tune:
         found_settings = _tune(() if sources == (Path(PHANTOM),) else sources, device)
         document = _describe(found_settings)
@@ -46,20 +51,21 @@ def command(*, tune: bool, sources: tuple[Path, ...], device: Any, as_json: bool
         return
     if sources != (Path(PHANTOM),) or device != "auto":
         raise click.UsageError("--data and --device go with --tune")
-    _diagnose(as_json=as_json)
+    _diagnose(as_json=as_json, markdown=markdown)
 
 
-def _diagnose(*, as_json: bool) -> None:
+def _diagnose(*, as_json: bool, markdown: bool) -> None:
     import dataclasses
 
-    from dali_pipelines.diagnose import diagnose
+    from dali_pipelines.doctor.diagnose import diagnose
+    from dali_pipelines.doctor.syntax_table import syntax_table
     from dali_pipelines.errors import DeviceError
 
     found = diagnose()
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(found), indent=2))
     else:
-        click.echo("\n".join(_report(found)))
+        click.echo("\n".join(syntax_table(found.decoders) if markdown else _report(found)))
     if found.broken:
         names = ", ".join(f"{check.decoder} for {check.syntax}" for check in found.broken)
         raise DeviceError(f"{len(found.broken)} decoder(s) that should work do not: {names}")
@@ -80,8 +86,9 @@ def _report(found: "Diagnosis") -> Iterator[str]:
 
 def _decoder_line(check: "DecoderCheck") -> str:
     use = "" if check.chosen else "(isolation=thread)"
-    line = f"{check.syntax:<14} {check.uid:<24} {check.decoder:<12} {check.outcome:<7}"
-    return f"{line}{use}{check.detail}".rstrip()
+    near = f"within {check.tolerance} " if check.tolerance and check.outcome == "ok" else ""
+    line = f"{check.syntax:<16} {check.uid:<24} {check.decoder:<12} {check.outcome:<12}"
+    return f"{line}{near}{use}{check.detail}".rstrip()
 
 
 def _block(title: str, lines: Iterable[str]) -> Iterator[str]:

@@ -9,6 +9,10 @@ import click
 import numpy as np
 import pytest
 
+from dali_pipelines.doctor.decoder_trial import check_decoders
+from dali_pipelines.doctor.syntax_table import syntax_table
+from dali_pipelines.routing import has_dali
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -68,3 +72,10 @@ def test_the_first_screen_shows_the_two_commands() -> None:
     first_screen = README.splitlines()[:12]
     assert any(line.startswith("make demo") for line in first_screen)
     assert any(line.startswith("make test") for line in first_screen)
+
+
+@pytest.mark.skipif(not has_dali(), reason="DALI is not installed, and the table says what it does")
+def test_the_table_of_transfer_syntaxes_is_what_doctor_finds() -> None:
+    begin, end = "<!-- mammo doctor --markdown -->\n", "\n<!-- end of the table -->"
+    shown = README.partition(begin)[2].partition(end)[0]
+    assert shown.splitlines() == syntax_table(check_decoders())

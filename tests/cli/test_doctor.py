@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cli.main
-from dali_pipelines.phantom.encode import SYNTAXES
+from dali_pipelines.dicom.uids import ENCAPSULATED_SYNTAXES, NATIVE_SYNTAXES
 from dali_pipelines.records import Pixels
 from dali_pipelines.routing import has_dali
 from dali_pipelines.verdicts import Reason, RejectError
@@ -31,7 +31,7 @@ def test_every_syntax_is_decoded_bit_for_bit(capsys: pytest.CaptureFixture[str])
     code, out, err = run(capsys, "--json")
     assert (code, err) == (0, "")
     found = checks(out)
-    assert {syntax for syntax, _ in found} == set(SYNTAXES)
+    assert {row["uid"] for row in found.values()} == {*ENCAPSULATED_SYNTAXES, *NATIVE_SYNTAXES}
     assert {row["outcome"] for row in found.values()} == {"ok"}
     assert found["jpegls", "imagecodecs"]["uid"] == "1.2.840.10008.1.2.4.80"
     assert found["raw", "numpy"]["chosen"]
@@ -47,7 +47,8 @@ def test_the_text_report_has_its_blocks(capsys: pytest.CaptureFixture[str]) -> N
     assert [head for head in heads if head != "nvjpeg"] == [
         *("system", "packages", "codecs", "gpus", "decode", "warnings")
     ]
-    assert "jpeg_lossless  1.2.840.10008.1.2.4.57" in out
+    assert "jpeg_lossless_7  1.2.840.10008.1.2.4.57   imagecodecs  ok" in out
+    assert "jpegls_near      1.2.840.10008.1.2.4.81   imagecodecs  ok          within 2" in out
 
 
 def test_wrong_values_are_4(
@@ -56,7 +57,7 @@ def test_wrong_values_are_4(
     def zeros(*_: object) -> Pixels:
         return Pixels(np.zeros((48, 64), np.uint16))
 
-    monkeypatch.setattr("dali_pipelines.decode_pool.DecodePool.decode", zeros)
+    monkeypatch.setattr("dali_pipelines.isolation.pool.DecodePool.decode", zeros)
     code, out, err = run(capsys)
     assert code == 4
     assert "imagecodecs for jpeg_sv1" in err
@@ -70,7 +71,7 @@ def test_a_refusal_is_4(
     def refuse(*_: object) -> Pixels:
         raise RejectError(Reason.CORRUPT, "no")
 
-    monkeypatch.setattr("dali_pipelines.decode_pool.DecodePool.decode", refuse)
+    monkeypatch.setattr("dali_pipelines.isolation.pool.DecodePool.decode", refuse)
     code, out, _ = run(capsys, "--json")
     assert code == 4
     row = checks(out)["rle", "imagecodecs"]
@@ -101,6 +102,26 @@ def test_a_stand_in_does_not_hide_that_dali_refused(
     code, out, _ = run(capsys, "--json")
     assert code == 0
     assert checks(out)["j2k", "dali"]["outcome"] == "failed"
+
+
+def test_a_wrong_decoder_shows_in_the_table(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Pixels:
+        raise RejectError(Reason.CORRUPT, "no")
+
+    monkeypatch.setattr("dali_pipelines.isolation.pool.DecodePool.decode", refuse)
+    code, out, _ = run(capsys, "--markdown")
+    assert code == 4
+    assert "| RLE | 1.2.840.10008.1.2.5 | imagecodecs | failed | as on the CPU |" in out
+    assert "| deflated | 1.2.840.10008.1.2.1.99 | NumPy | bit for bit | as on the CPU |" in out
+
+
+@pytest.mark.parametrize("other", ["--tune", "--json"])
+def test_the_table_goes_with_nothing_else(other: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "--markdown", other)
+    assert code == 2
+    assert "--markdown goes with neither" in err
 
 
 @pytest.fixture

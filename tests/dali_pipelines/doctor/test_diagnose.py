@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dali_pipelines import diagnose
-from dali_pipelines.diagnose import ABSENT, Gpu
+from dali_pipelines.doctor import diagnose
+from dali_pipelines.doctor.diagnose import ABSENT, Gpu
 from dali_pipelines.nvjpeg import Nvjpeg
 
 GPU = Gpu("NVIDIA H200", 139.8, "9.0")

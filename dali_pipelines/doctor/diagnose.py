@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from dali_pipelines.decoder_trial import DecoderCheck, check_decoders
+from dali_pipelines.doctor.decoder_trial import DecoderCheck, check_decoders
 from dali_pipelines.nvjpeg import Nvjpeg, loaded_nvjpeg
 
 ABSENT: Final = "absent"

@@ -1,0 +1,1 @@
+"""What works on this machine: versions, GPUs, and every decoder tried (`mammo doctor`)."""
