@@ -1,0 +1,1 @@
+"""A seeded mutation fuzzer over phantoms and real files: python -m tests.fuzz --minutes N."""
