@@ -18,7 +18,7 @@ from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.plan import shuffled_blocks
 from dali_pipelines.recipe import Recipe, ResizeSettings
 from dali_pipelines.records import ImageRecord
-from dali_pipelines.verdicts import write_rejects
+from dali_pipelines.rejects.table import write_rejects
 
 pytestmark = pytest.mark.slow
 
