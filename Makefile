@@ -25,7 +25,7 @@ BENCH := $(VENV)/.installed-bench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo test lint types evidence bench clean
+.PHONY: help demo test lint types evidence audit bench clean
 
 help:  ## show this list
 	@awk -F ':.*## +' '/^[a-z]+:.*##/ {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ types: $(DEV)  ## mypy, strict
 
 evidence: $(DEV)  ## the slow tests (SLICE=ci: a seeded slice of at most ten minutes)
 	MAMMO_EVIDENCE=$(or $(SLICE),full) $(BIN)/python -m pytest -q -m slow
+
+audit: $(DEV)  ## known advisories of what is installed, where a database can be asked
+	.ci/audit
 
 bench: $(BENCH)  ## measure start-up, each part, us against others (DATA=files): benchmarks/results
 	$(BIN)/python -m benchmarks.startup
