@@ -37,6 +37,11 @@ def require_apart(outputs: Sequence[Path], inputs: Iterable[Path | None]) -> Non
             )
 
 
+def times(factor: int) -> Callable[[click.Context, click.Parameter, int], int]:
+    """A callback for an option in thousands, millions or the like: the number in single units."""
+    return lambda _context, _parameter, value: value * factor
+
+
 def finite(
     _context: click.Context, _parameter: click.Parameter, value: float | None
 ) -> float | None:

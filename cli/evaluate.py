@@ -62,16 +62,19 @@ def command(
 
 
 def _labels_of(scores: "pd.DataFrame", manifest: Path) -> "pd.Series":
-    """The label of each image, found by its keyed id, or by its UID where ids are raw."""
+    """The label of each image, found by its keyed id, or by its raw one."""
+    import pandas as pd
+
     from dali_pipelines.manifest import read_manifest
+    from trainer.predictions import raw_ids
 
     frame = read_manifest(manifest)
     if "cancer" not in frame.columns:
         raise DatasetError(
             f"the manifest {str(manifest)!r} has no labels (column 'cancer'); scan with --labels"
         )
-    for name in ("image_id", "sop_instance_uid"):
-        known = frame.drop_duplicates(name).set_index(name)["cancer"]
+    for names in (frame["image_id"], raw_ids(frame)):
+        known = pd.Series(frame["cancer"].array, index=names)
         if scores["image_id"].isin(known.index).all():
             return scores["image_id"].map(known)
     found = int(scores["image_id"].isin(frame["image_id"]).sum())

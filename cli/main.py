@@ -7,10 +7,12 @@ A command's module is imported when that command is run or asked for help, never
 import errno
 import importlib
 import os
+import resource
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -23,6 +25,9 @@ from dali_pipelines.errors import DeviceError, MammoError
 COMMANDS: Final[dict[str, str]] = {  # each in cli/<name>.py, whose docstring begins with the same
     "phantom": "Write synthetic four-view screening exams as real DICOM files.",
     "scan": "Find the images in folders, files and zip archives, and write a manifest.",
+    "rejects": "Explain why inputs gave no image, and what to do.",
+    "preview": "Draw what the network will see beside the DICOM picture, with every decision.",
+    "verify": "Decode images of a manifest a second time, by other decoders, and compare.",
     "split": "Assign each patient to a fold, and prove that no fold knows another.",
     "preprocess": "Prepare every image of a manifest and keep the results as shards.",
     "train": "Train a classifier on a manifest with labels and folds.",
@@ -51,6 +56,10 @@ NO_ACCESS: Final = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR
 }  # fmt: skip
 DEBUG_HINT: Final = "run again with MAMMO_DEBUG=1 for the traceback"
+DEBUG_WARNING: Final = (
+    "MAMMO_DEBUG is set: this traceback may hold names, ids and paths of patients; pass it on to "
+    "nobody who may not see them"
+)
 BUG, USAGE, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 130, 141, 143
 
 
@@ -136,11 +145,16 @@ def mammo(verbose: int, quiet: int) -> None:
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):  # paths go out as the bytes that they are
+        sys.stdout.reconfigure(errors="surrogateescape")
     before = signal.signal(signal.SIGTERM, _terminate)
+    core = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, core[1]))  # a core dump would hold patient data
     try:
         code = _run(args)
     finally:
         signal.signal(signal.SIGTERM, before)
+        resource.setrlimit(resource.RLIMIT_CORE, core)
     sys.exit(code)
 
 
@@ -176,6 +190,7 @@ def _explain(error: BaseException) -> int:
         _discard_stdout()
         return PIPE_CLOSED
     if os.environ.get("MAMMO_DEBUG", "") not in {"", "0"}:
+        click.echo(DEBUG_WARNING, err=True)
         traceback.print_exception(error)
     if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name or "cli"):
         error = DeviceError(f"this needs the package {error.name!r}, which is not installed")
@@ -196,6 +211,11 @@ def _advice(error: OSError) -> str | None:
     """
     if error.errno in NO_SPACE:
         return f"{os.strerror(error.errno)}; free some and run the same command again"
+    if error.errno == errno.EFBIG:
+        return (
+            f"{os.strerror(error.errno)}; the file system or `ulimit -f` bounds the length of a "
+            "file, so write to another place"
+        )
     if error.errno in NO_ACCESS:
         return (
             f"{os.strerror(error.errno)}; check that the folders named on the command line exist "

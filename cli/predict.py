@@ -1,15 +1,16 @@
 """`mammo predict`: checkpoints and images to scores per image, breast and patient."""
 
-import json
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from cli.checks import ends_in, require_apart
+from cli.ending import print_result, say_verdicts
+from dali_pipelines.dicom.frames import Frames
 from dali_pipelines.errors import DatasetError
-from dali_pipelines.limits import DEFAULT_LIMIT, parse_limit
+from dali_pipelines.rejects.limits import DEFAULT_LIMIT, parse_limit
 
 
 @click.command()
@@ -36,6 +37,10 @@ from dali_pipelines.limits import DEFAULT_LIMIT, parse_limit
     show_default="beside the manifest, else beside OUT; suffix .key",
     help="The key of the hashes.",
 )  # fmt: skip
+@click.option(
+    "--frames", type=click.Choice(get_args(Frames)), default="error",
+    help="What a DICOM object of several frames gives: nothing, one frame, each, or their maximum.",
+)  # fmt: skip
 @click.option("--batch", type=click.IntRange(min=1), default=8, help="Images at a time.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto")
 @click.option("--max-rejects", metavar="N|P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
@@ -49,6 +54,7 @@ def command(
     recipe: str | None,
     ids: str,
     id_key: Path | None,
+    frames: Frames,
     max_rejects: str,
     as_json: bool,
     **how: Any,
@@ -63,30 +69,35 @@ def command(
     OUT's _rejects.csv; inputs that are no images of ours do not count towards --max-rejects.
     """
     from cli.progress import progress
-    from cli.watched import open_watched
+    from cli.watched import PREDICT, open_watched
     from dali_pipelines.recipe import load_recipe
+    from dali_pipelines.rejects.table import rejects_beside
     from trainer.inputs import read_inputs
     from trainer.predict import PredictOptions, load_scorer, predict
-    from trainer.predictions import beside, write_tables
+    from trainer.predictions import write_tables
 
     limit = parse_limit(max_rejects)
     require_apart(_tables(out), [*sources, *checkpoints, id_key])
     scorer = load_scorer(checkpoints, load_recipe(recipe) if recipe else None)
-    inputs = read_inputs(sources, out, fold, id_key, partial(progress, label="scan", unit="files"))
+    watch = partial(progress, label="scan", unit="files")
+    inputs = read_inputs(sources, out, fold, id_key, watch, frames)
     key = inputs.key if ids == "keyed" else None
-    options = PredictOptions(key, **how, open_source=open_watched)
+    options = PredictOptions(key, **how, open_source=partial(open_watched, phases=PREDICT))
     predictions = predict(inputs.frame, scorer, options)
-    if predictions.is_main:
-        facts = write_tables(predictions.table, [*inputs.rejects, *predictions.rejects], out)
-        click.echo(json.dumps(facts) if as_json else str(out))
+    if not predictions.is_main:
+        return
+    facts = write_tables(predictions.table, [*inputs.rejects, *predictions.rejects], out)
+    counts = predictions.counts.and_rejects(inputs.rejects)
     if inputs.frame.empty:
-        raise DatasetError(f"no image among the inputs; {str(beside(out, 'rejects'))!r} says why")
-    rejected = inputs.lost + len(predictions.rejects)
-    limit.enforce(rejected, inputs.lost + len(inputs.frame))
+        raise DatasetError(f"no image among {counts.line(rejects_beside(out))}")
+    say_verdicts(counts, rejects_beside(out))
+    lost = (inputs.lost + len(predictions.rejects), inputs.lost + len(inputs.frame))
+    print_result(facts, out, limit, lost, as_json=as_json)
 
 
 def _tables(out: Path) -> list[Path]:
     """All that is written."""
+    from dali_pipelines.rejects.table import rejects_beside
     from trainer.predictions import beside
 
-    return [out, *(beside(out, name) for name in ("breast", "patient", "rejects"))]
+    return [out, beside(out, "breast"), beside(out, "patient"), rejects_beside(out)]

@@ -1,12 +1,12 @@
 """`mammo preprocess`: a manifest to shards of prepared images."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dali_pipelines.limits import DEFAULT_LIMIT, parse_limit
+from cli.ending import print_result, say_verdicts
+from dali_pipelines.rejects.limits import DEFAULT_LIMIT, parse_limit
 
 if TYPE_CHECKING:
     from dali_pipelines.recipe import Recipe
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 @click.option("-j", "--workers", type=click.IntRange(min=0), default=0, show_default="one a core")
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto")
 @click.option("--max-rejects", metavar="N|P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Also make the shards again that hold an image which failed, for whatever reason.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     *,
@@ -41,6 +46,7 @@ def command(
     workers: int,
     device: Any,
     max_rejects: str,
+    retry_failed: bool,
     as_json: bool,
     **shards: Any,
 ) -> None:
@@ -49,7 +55,9 @@ def command(
     \b
     mammo preprocess train.parquet shards --recipe default-1536
 
-    A shard is there whole or not at all; run the same command again to make what is missing.
+    A shard is there whole or not at all; run the same command again to make what is missing, and
+    what failed for a reason that may have passed, such as a share that was not mounted. A file that
+    was replaced is another one: scan again, and prepare into an empty folder.
     """
     from functools import partial
 
@@ -58,6 +66,7 @@ def command(
     from dali_pipelines.loader_settings import LoaderSettings
     from dali_pipelines.manifest import read_manifest, to_records
     from dali_pipelines.recipe import load_recipe
+    from dali_pipelines.rejects.table import REJECTS
     from dali_pipelines.settings import build
     from dali_pipelines.shards import ShardSettings, preprocess
 
@@ -73,15 +82,17 @@ def command(
             settings,
             partial(Loader, settings=LoaderSettings(threads=workers), device=device),
             bar.update,
+            retry_failed=retry_failed,
         )
     click.echo(_summary(result, prepared_by), err=True)
+    say_verdicts(result.counts, out / REJECTS)
     facts = {"out": str(out), "images": result.images, "rejects": len(result.rejects)}
-    click.echo(json.dumps({**facts, "shards": result.shards}) if as_json else str(out))
-    limit.enforce(len(result.rejects), len(records))
+    lost = (result.counts.rejected, result.counts.inputs)
+    print_result({**facts, "shards": result.shards}, out, limit, lost, as_json=as_json)
 
 
 def _summary(result: "PreprocessResult", recipe: "Recipe") -> str:
-    return (
-        f"{result.images:,} images of recipe {recipe.name} {recipe.hash} in "
-        f"{result.shards:,} shards, {result.written:,} new; {len(result.rejects):,} rejected"
-    )
+    from dali_pipelines.rejects.counts import counted
+
+    images, shards = counted(result.images, "image"), counted(result.shards, "shard")
+    return f"{images} of recipe {recipe.name} {recipe.hash} in {shards}, {result.written:,} new"

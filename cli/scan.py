@@ -1,25 +1,29 @@
-"""`mammo scan`: files and folders to a manifest, and a row of rejects.csv for all else."""
+"""`mammo scan`: files and folders to a manifest, and a row of its rejects for all else."""
 
-import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from cli.checks import ends_in, require_apart
-from dali_pipelines.limits import NO_LIMIT, parse_limit
+from cli.checks import ends_in, require_apart, times
+from cli.ending import print_result, say_verdicts
+from dali_pipelines.dicom.frames import Frames
+from dali_pipelines.rejects.limits import NO_LIMIT, parse_limit
+
+if TYPE_CHECKING:
+    from dali_pipelines.catalog.build import Catalog, CatalogSettings
+    from dali_pipelines.catalog.retry import Retried
 
 
 @click.command()
-@click.argument(
-    "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SRC..."
-)
+@click.argument("sources", nargs=-1, type=click.Path(path_type=Path), metavar="SRC...")
 @click.option(
     "-O",
     "--out",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     callback=ends_in(".parquet"),
-    help="The manifest to write; rejects.csv comes beside it.",
+    help="The manifest to write; with train.parquet come train_rejects.csv and the id key.",
 )
 @click.option(
     "--labels",
@@ -41,6 +45,28 @@ from dali_pipelines.limits import NO_LIMIT, parse_limit
     "--any-modality", is_flag=True, help="Take other images than radiographs too, such as CT."
 )
 @click.option(
+    "--frames",
+    type=click.Choice(get_args(Frames)),
+    default="error",
+    help="What an object of several frames gives: nothing, one frame, each, or their maximum.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    metavar="MP",
+    default=100,
+    callback=times(10**6),
+    help="Refuse larger images, by rows times columns in megapixels.",
+)
+@click.option(
+    "--max-inflated",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    default=512,
+    callback=times(1 << 20),
+    help="Refuse compressed data that unfold to more, and codestreams that are larger.",
+)
+@click.option(
     "-j",
     "--workers",
     type=click.IntRange(min=0),
@@ -52,13 +78,18 @@ from dali_pipelines.limits import NO_LIMIT, parse_limit
     "--max-rejects",
     metavar="N|P%",
     default=NO_LIMIT,
-    help="Leave with 3 if rejects.csv has more rows than N, or than P percent of the inputs.",
+    help="Leave with 3 if more inputs than N, or than P percent, gave no image.",
 )
 @click.option(
     "--id-key",
     type=click.Path(dir_okay=False, path_type=Path),
     show_default="beside the manifest, suffix .key",
     help="The key of the image ids; made if there is none.",
+)
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Open only what failed (codes E_...) when OUT was written, and complete OUT.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
@@ -72,31 +103,58 @@ def command(
     workers: int,
     max_rejects: str,
     id_key: Path | None,
+    retry_failed: bool,
     as_json: bool,
-    **taken: bool,
+    **taken: Any,
 ) -> None:
     r"""Find the images in folders, files and zip archives, and write a manifest.
 
     \b
     mammo scan train_images -O train.parquet --labels train.csv --adapter rsna
 
-    Each input ends as an image or as a row of rejects.csv that says why not; one that cannot be
-    read never ends the scan. Links to folders are not followed.
+    Each input ends as an image or as a row of train_rejects.csv that says why not (`mammo rejects`
+    explains the codes); one that cannot be read never ends the scan. Links to folders are not
+    followed.
+
+    Of n frames --frames middle takes number (n - 1) // 2, counted from 0; all gives one image a
+    frame; mip is the maximum of their stored values, shown like the first one.
+
+    With --retry-failed, give the other options of the first scan again; SRC may be left out, or
+    narrows what is tried. Inputs that were skipped stay so. Columns that were added since stay; new
+    images get labels if --labels is given, and no fold until `mammo split` runs again.
     """
-    from cli.progress import progress
-    from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_catalog
+    from dali_pipelines.catalog.build import CatalogSettings
     from dali_pipelines.catalog.scan import ScanOptions
     from dali_pipelines.dicom.image import ReadOptions
 
     limit = parse_limit(max_rejects)
     if adapter is not None and labels is None:
         raise click.UsageError("--adapter needs --labels")
+    if not sources and not retry_failed:
+        raise click.UsageError("Missing argument 'SRC...'.")
     options = ScanOptions(ReadOptions(hash=not no_hash, **taken), workers)
     settings = CatalogSettings(out, id_key, labels, adapter or "csv", label_column, options)
     require_apart([out, settings.rejects], [*sources, labels, id_key])
+    done = _retry(sources, settings) if retry_failed else _scan(sources, settings)
+    click.echo(done.text(), err=True)
+    say_verdicts(done.counts, settings.rejects)
+    lost = (done.counts.rejected, done.counts.inputs)
+    print_result(done.to_dict(), out, limit, lost, as_json=as_json)
+
+
+def _scan(sources: tuple[Path, ...], settings: "CatalogSettings") -> "Catalog":
+    from cli.progress import progress
+    from dali_pipelines.catalog.build import plan_catalog, write_catalog
+
     plan = plan_catalog(sources, settings)
     with progress(len(plan.inputs), "scan", "files") as bar:
-        catalog = write_catalog(plan, lambda done, counts: bar.update(done, **counts))
-    click.echo(catalog.text(), err=True)
-    click.echo(json.dumps(catalog.to_dict()) if as_json else str(out))
-    limit.enforce(catalog.rejected, catalog.inputs)
+        return write_catalog(plan, lambda done, counts: bar.update(done, **counts))
+
+
+def _retry(sources: tuple[Path, ...], settings: "CatalogSettings") -> "Retried":
+    from cli.progress import progress
+    from dali_pipelines.catalog.retry import plan_retry, write_retry
+
+    plan = plan_retry(sources, settings)
+    with progress(len(plan.inputs), "scan again", "files") as bar:
+        return write_retry(plan, lambda done, counts: bar.update(done, **counts))

@@ -50,6 +50,7 @@ def command(
     require_no_overlap(frame, group)
     _carry_key(manifest.with_suffix(".key"), out.with_suffix(".key"))
     write_manifest(frame, out)
+    _carry_rejects(manifest, out)
     receipt = leakage_receipt(frame, group, label)
     click.echo(receipt.text(), err=True)
     click.echo(json.dumps({"manifest": str(out), **receipt.to_dict()}) if as_json else str(out))
@@ -70,3 +71,11 @@ def _carry_key(old: Path, new: Path) -> None:
             f"the id keys {str(old)!r} and {str(new)!r} differ, so ids would change; "
             "choose another name with -O, or remove the key that is not needed"
         )
+
+
+def _carry_rejects(old: Path, new: Path) -> None:
+    """Put what the scan rejected beside the new manifest too, for `mammo scan --retry-failed`."""
+    from dali_pipelines.rejects.table import read_rejects, rejects_beside, write_rejects
+
+    if old != new and rejects_beside(old).exists():
+        write_rejects(read_rejects(rejects_beside(old)), rejects_beside(new))

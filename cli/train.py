@@ -1,13 +1,15 @@
 """`mammo train`: a manifest with labels and folds to checkpoints."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from cli.checks import SEED
-from dali_pipelines.limits import DEFAULT_LIMIT, parse_limit
+from cli.ending import say_verdicts
+from dali_pipelines.rejects.limits import DEFAULT_LIMIT, parse_limit
 
 if TYPE_CHECKING:
     from dali_pipelines.recipe import Recipe
@@ -76,14 +78,16 @@ def command(
     checkpoint and leaves with 75; the same command goes on from there. `mammo config show` lists
     all settings.
     """
-    from cli.watched import open_watched
+    from cli.watched import TRAIN, open_watched
     from trainer.train import RunOptions, train
 
-    options = RunOptions(device, resume, parse_limit(max_rejects), open_watched)
+    source = partial(open_watched, phases=TRAIN)
+    options = RunOptions(device, resume, parse_limit(max_rejects), source)
     settings, prepared_by = _resolve(config, sets, recipe, short)
     result = train(settings, prepared_by, manifest, out, options)
     facts = {"state": result.state, "checkpoint": str(result.checkpoint), "best": result.best}
     if result.is_main:
+        say_verdicts(result.counts, result.rejects)
         click.echo(json.dumps(facts) if as_json else str(result.checkpoint))
     if result.state == "preempted":
         ctx.exit(PREEMPTED)

@@ -1,5 +1,6 @@
 """A loader whose passes show their progress."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
     from dali_pipelines.verdicts import Reject
     from trainer.distributed import Device
 
-LABEL: Final = "images"
+Phases = tuple[str, ...]  # what the passes are called, in turn
+
+PREDICT: Final[Phases] = ("predict",)
+TRAIN: Final[Phases] = ("train", "validate")
 
 
 class Watched:
     """A `trainer.epoch.Source` that counts what passes through on stderr."""
 
-    def __init__(self, loader: "Loader") -> None:
+    def __init__(self, loader: "Loader", phases: Phases) -> None:
         self._loader = loader
+        self._phases = itertools.cycle(phases)
 
     @property
     def rejects(self) -> "list[Reject]":
@@ -32,8 +37,8 @@ class Watched:
         return self._loader.rejects
 
     def run(self, blocks: "Blocks") -> "Iterator[Batch]":
-        """The loader's batches; one bar for all of them."""
-        with progress(int((blocks >= 0).sum()), LABEL) as bar:
+        """The loader's batches; one bar for all of them, named by the phase."""
+        with progress(int((blocks >= 0).sum()), next(self._phases)) as bar:
             for batch in self._loader.run(blocks):
                 yield batch
                 rejected = len(self._loader.rejects)
@@ -48,9 +53,11 @@ def open_watched(
     recipe: "Recipe",
     settings: "LoaderSettings",
     device: "Device",
+    *,
+    phases: Phases,
 ) -> "Iterator[Watched]":
     """A loader as `trainer` opens one, watched."""
     from dali_pipelines.loader import Loader
 
     with Loader(records, recipe, settings, device) as loader:
-        yield Watched(loader)
+        yield Watched(loader, phases)

@@ -19,9 +19,10 @@ from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.grayscale import Voi, display_table
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.rejects.table import read_rejects, rejects_beside
 from dali_pipelines.splits import assign_folds, require_no_overlap
 from dali_pipelines.storage.archive import Source
-from dali_pipelines.verdicts import Reason, RejectError, read_rejects
+from dali_pipelines.verdicts import Reason, RejectError
 
 SINGLE_FRAME = [
     *(f"mammograms/{name}.dcm" for name in ("GH133", "MG1_J2KI", "MG_Explicit_Little")),
@@ -136,7 +137,7 @@ def manifest(shared_data: Path, tmp_path: Path) -> Path:
 
 
 def test_a_scan_of_the_mammograms_explains_every_reject(manifest: Path) -> None:
-    rejects = read_rejects(manifest.with_name("rejects.csv"))
+    rejects = read_rejects(rejects_beside(manifest))
     assert [(Path(r.path).name, r.reason) for r in rejects] == [
         ("jpeg2k_3d.dcm", Reason.MULTIFRAME)
     ]

@@ -4,11 +4,12 @@ A file is a torch zip of plain tensors, dicts, lists and numbers, so `weights_on
 The zip's own CRC-32 of every record is checked before anything in it is believed: torch does not.
 """
 
-import pickle
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final
 
 import torch
@@ -59,8 +60,14 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     try:
         with replacing(path) as aside, aside.open("wb") as file:  # a path would name the records
             torch.save(content, file)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        raise CheckpointError(f"cannot write checkpoint {str(path)!r}: {error}") from error
+    except (OSError, RuntimeError) as error:  # torch loses the number of the system's error
+        cause = "not all of it was taken, as on a full disk"
+        if isinstance(error, OSError) and error.errno:
+            cause = os.strerror(error.errno)
+        raise CheckpointError(
+            f"cannot write checkpoint {str(path)!r}: {cause}; make room and run the same command "
+            "again, which goes on from the last one"
+        ) from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -94,7 +101,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except CheckpointError:  # already says which file and why
         raise
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise CheckpointError(
             f"{str(path)!r} holds more than plain tensors and numbers, and is not opened: what it "
             "would run on loading is unknown"

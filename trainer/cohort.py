@@ -40,7 +40,8 @@ def select_cohort(manifest: pd.DataFrame, settings: TrainSettings) -> Cohort:
     """
     _require_columns(manifest)
     require_no_overlap(manifest)
-    frame = _labeled(manifest, settings).sort_values("sop_instance_uid", ignore_index=True)
+    labeled = _labeled(manifest, settings)
+    frame = labeled.sort_values("sop_instance_uid", kind="stable", ignore_index=True)
     labels = frame[LABEL].to_numpy(np.int64)
     folds = frame["fold"].to_numpy(np.int64)
     held = np.zeros(len(frame), dtype=bool)

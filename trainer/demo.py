@@ -22,16 +22,16 @@ from dali_pipelines.atomic import PRIVATE_MODE, replacing
 from dali_pipelines.catalog.build import Catalog, CatalogSettings, plan_catalog, write_catalog
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.identity import image_id, load_key
+from dali_pipelines.inspection.contact_sheet import Tile, contact_sheet
 from dali_pipelines.loader import Loader
 from dali_pipelines.manifest import to_records, write_manifest
 from dali_pipelines.phantom.exams import write_phantoms
 from dali_pipelines.phantom.patients import PhantomSettings
 from dali_pipelines.plan import sequential_blocks
-from dali_pipelines.preview import Tile, contact_sheet
 from dali_pipelines.recipe import Recipe, load_recipe
+from dali_pipelines.rejects.table import read_rejects
 from dali_pipelines.settings import build, read_yaml
 from dali_pipelines.splits import assign_folds, require_no_overlap
-from dali_pipelines.verdicts import read_rejects
 from trainer.distributed import Device
 from trainer.journal import LAST, versions
 from trainer.metrics import Figures, evaluate_scores
@@ -133,7 +133,7 @@ def _make_inputs(out: Path, settings: DemoSettings, say: Say) -> Catalog:
         [exams.images, odd], CatalogSettings(out / "manifest.parquet", labels=exams.labels)
     )
     catalog = write_catalog(plan)
-    say(f"[2/6] scan       {len(catalog.frame)} images, {catalog.rejected} inputs rejected")
+    say(f"[2/6] scan       {len(catalog.frame)} images, {catalog.counts.rejected} inputs rejected")
     return catalog
 
 
@@ -171,7 +171,7 @@ def _report(
         scores=scores.table,
         figures=figures,
         sheet_png=contact_sheet(_tiles(frame, scores.table, recipe), recipe),
-        inputs=catalog.inputs,
+        inputs=catalog.counts.inputs,
         rejects=[
             RejectLine(r.image_id or image_id(key, r.path + r.member), r.stage, r.reason, r.detail)
             for r in rejects

@@ -126,7 +126,8 @@ def collect(scores: Iterable[Scores], count: int, world: World) -> NDArray[np.fl
 
 def gather_rejects(source: Source, world: World) -> list[Reject]:
     """What the sources of all ranks could not give so far, each once, in order of their inputs."""
-    every = {(r.path, r.member): r for rejects in world.gather(source.rejects) for r in rejects}
+    found = [reject for rejects in world.gather(source.rejects) for reject in rejects]
+    every = {(r.path, r.member, r.image_id): r for r in found}  # a file may hold several images
     return [every[place] for place in sorted(every)]
 
 

@@ -10,6 +10,8 @@ import pandas as pd
 
 from dali_pipelines.catalog.scan import ScanOptions, scan
 from dali_pipelines.catalog.walk import walk
+from dali_pipelines.dicom.frames import Frames
+from dali_pipelines.dicom.image import ReadOptions
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.identity import load_key
 from dali_pipelines.manifest import read_manifest, to_frame
@@ -40,13 +42,17 @@ def read_inputs(
     fold: int | None = None,
     key_file: Path | None = None,
     watch: Watch = lambda _total: nullcontext(),
+    frames: Frames = "error",
 ) -> Inputs:
     """The images of one manifest, or of one fold of it, or those found in files and folders.
 
+    `frames` says what DICOM objects of several frames give; a manifest has settled that.
     The key is `key_file`, or that beside the manifest, or beside `out`; it is made if it is not
     there. Raises ConfigError and DatasetError where the sources or the fold do not exist.
     """
     if len(sources) == 1 and sources[0].suffix == ".parquet":
+        if frames != "error":
+            raise ConfigError("--frames needs DICOM files; scan with it to have it in a manifest")
         frame = _read(sources[0], fold)
         return Inputs(frame, [], load_key(key_file or key_path(sources[0])))
     if any(source.suffix == ".parquet" for source in sources):
@@ -58,7 +64,7 @@ def read_inputs(
     key = load_key(key_file or key_path(out))
     with watch(len(inputs)) as bar:
         report = (lambda done, counts: bar.update(done, **counts)) if bar else lambda _d, _c: None
-        found = scan(inputs, ScanOptions(), key, report)
+        found = scan(inputs, ScanOptions(ReadOptions(frames=frames)), key, report)
     return Inputs(to_frame(found.records), list(found.rejects), key)
 
 

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from dali_pipelines.atomic import replacing
 from dali_pipelines.errors import MammoError
-from dali_pipelines.verdicts import Reject, write_rejects
+from dali_pipelines.rejects.table import REJECTS, write_rejects
+from dali_pipelines.verdicts import Reject
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.predictions import prediction_table, write_csv
 
@@ -34,7 +35,6 @@ Row = Mapping[str, Any]
 
 LAST: Final = "last.pt"
 BEST: Final = "best.pt"
-REJECTS: Final = "rejects.csv"
 _PACKAGES: Final = ("torch", "timm", "numpy", "nvidia-dali-cuda130", "imagecodecs")
 
 

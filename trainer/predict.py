@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -19,6 +20,7 @@ from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.manifest import to_records
 from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.recipe import Recipe, recipe_from_dict
+from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts
 from dali_pipelines.verdicts import Reject
 from trainer.checkpoint import Checkpoint, load_checkpoint, restore_model
 from trainer.distributed import Device, fixed_arithmetic, join_world
@@ -68,10 +70,14 @@ class PredictOptions:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """`table` as `predictions.prediction_table` gives it, and why other images have no score."""
+    """`table` as `predictions.prediction_table` gives it, and why other images have no score.
+
+    `counts` are of the images of the manifest.
+    """
 
     table: pd.DataFrame
     rejects: list[Reject]
+    counts: VerdictCounts
     is_main: bool
 
 
@@ -108,7 +114,9 @@ def predict(manifest: pd.DataFrame, scorer: Scorer, options: PredictOptions) -> 
             logits = collect(scores, len(manifest), world)
             rejects = gather_rejects(source, world)
     table = prediction_table(manifest, logits, scorer.recipe.hash, options.key)
-    return Predictions(table, rejects, world.is_main)
+    flagged = manifest["flags"][np.isfinite(logits)].map(len) > 0
+    counts = count_verdicts(len(manifest), flagged, rejects)
+    return Predictions(table, rejects, counts, world.is_main)
 
 
 def _model(checkpoint: Checkpoint, path: Path) -> nn.Module:

@@ -17,7 +17,8 @@ from dali_pipelines.atomic import replacing
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.identity import image_id
 from dali_pipelines.patient_groups import name_patients
-from dali_pipelines.verdicts import Reject, write_rejects
+from dali_pipelines.rejects.table import rejects_beside, write_rejects
+from dali_pipelines.verdicts import Reject
 from trainer.aggregate import breast_scores, patient_scores, side
 
 # an id may look like a number, and must stay text
@@ -42,14 +43,15 @@ def prediction_table(
 ) -> pd.DataFrame:
     """One row per image of `manifest` that has a logit (is not NaN), in its order.
 
-    `key` makes patient ids into hashes; None keeps patient ids and names images by SOP Instance
-    UID. cancer and fold come along where the manifest has them.
+    `key` makes patient ids into hashes; None keeps patient ids and names images as `raw_ids` does.
+    cancer and fold come along where the manifest has them.
     """
     scored = np.isfinite(logits)
     rows = manifest[scored].reset_index(drop=True)
+    names = manifest["image_id"] if key is not None else raw_ids(manifest)
     table = pd.DataFrame(
         {
-            "image_id": rows["sop_instance_uid" if key is None else "image_id"],
+            "image_id": names[scored].reset_index(drop=True),
             "patient_id": _patients(rows, key),
             "laterality": side(rows["laterality"]),
             "view": rows["view"],
@@ -61,6 +63,13 @@ def prediction_table(
         if column in rows.columns:
             table[column] = rows[column]
     return table.assign(recipe_hash=recipe_hash)
+
+
+def raw_ids(manifest: pd.DataFrame) -> "pd.Series[str]":
+    """The SOP Instance UID of each image, with ":" and the frame where it has several images."""
+    uids = manifest["sop_instance_uid"]
+    several = uids.duplicated(keep=False)
+    return uids.where(~several, uids + ":" + manifest["frame"].astype("string").fillna(""))
 
 
 def _patients(rows: pd.DataFrame, key: bytes | None) -> list[str]:
@@ -124,9 +133,9 @@ def write_tables(table: pd.DataFrame, rejects: Sequence[Reject], out: Path) -> d
     out.parent.mkdir(parents=True, exist_ok=True)
     for path, rows in tables.values():
         write_csv(rows, path)
-    rejected = write_rejects(rejects, beside(out, "rejects"))
+    rejected = write_rejects(rejects, rejects_beside(out))
     facts = {level: {"path": str(path), "n": len(rows)} for level, (path, rows) in tables.items()}
-    return {**facts, "rejects": {"path": str(beside(out, "rejects")), "n": rejected}}
+    return {**facts, "rejects": {"path": str(rejects_beside(out)), "n": rejected}}
 
 
 def beside(out: Path, name: str) -> Path:

@@ -3,7 +3,6 @@
 Between `train`, which decides what comes next, and the passes of `epoch`, which do the work.
 """
 
-import csv
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,12 +16,14 @@ from numpy.typing import NDArray
 from dali_pipelines.errors import CheckpointError, ConfigError
 from dali_pipelines.plan import Blocks, sequential_blocks, shuffled_blocks
 from dali_pipelines.recipe import Recipe
+from dali_pipelines.rejects.counts import VerdictCounts, count_images
+from dali_pipelines.rejects.table import REJECTS, read_rejects
 from dali_pipelines.settings import to_dict
-from dali_pipelines.verdicts import Reject, read_rejects
+from dali_pipelines.verdicts import Reject
 from trainer.checkpoint import Checkpoint, load_checkpoint
 from trainer.cohort import Cohort
 from trainer.epoch import Pass, Source, Step, collect, gather_rejects, score_pass, train_pass
-from trainer.journal import REJECTS, versions
+from trainer.journal import versions
 from trainer.learner import Learner
 from trainer.metrics import evaluate_scores
 from trainer.predictions import prediction_table
@@ -106,6 +107,12 @@ class Run:
         """What gave no image in all of the run so far, each image once; all ranks call it."""
         found = [*self.lost, *gather_rejects(source, self.learner.world)]
         return list({reject.image_id: reject for reject in found}.values())
+
+    def verdicts(self, source: Source) -> VerdictCounts:
+        """How the images of the cohort ended so far; all ranks call it."""
+        frame = self.cohort.frame
+        flagged = dict(zip(frame["image_id"], frame["flags"].map(len) > 0, strict=True))
+        return count_images(flagged, self.rejects(source))
 
     def figures(self, logits: NDArray[np.float64]) -> dict[str, Any]:
         """The figures "val/<level>/<name>" of those logits; {} where nothing was held out."""
@@ -205,10 +212,8 @@ def _read_lost(path: Path) -> list[Reject]:
         return []
     try:
         return read_rejects(path)
-    except (OSError, KeyError, ValueError, csv.Error) as error:
-        raise CheckpointError(
-            f"{str(path)!r} is no table of rejects: {error}; start over with --resume no"
-        ) from error
+    except (OSError, ConfigError) as error:
+        raise CheckpointError(f"{error}; or start over with --resume no") from error
 
 
 def _require_same_settings(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from dali_pipelines.errors import RejectsError
 from dali_pipelines.identity import load_key
-from dali_pipelines.limits import DEFAULT_LIMIT, RejectLimit, parse_limit
 from dali_pipelines.loader import Loader
 from dali_pipelines.manifest import read_manifest, to_records
 from dali_pipelines.recipe import Recipe
+from dali_pipelines.rejects.counts import VerdictCounts
+from dali_pipelines.rejects.limits import DEFAULT_LIMIT, RejectLimit, parse_limit
+from dali_pipelines.rejects.table import REJECTS
 from dali_pipelines.settings import to_dict
 from trainer.cohort import select_cohort
 from trainer.distributed import Device, fixed_arithmetic, join_world
@@ -48,12 +51,18 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """How a run ended: `best` has metric, value and epoch, `checkpoint` is the file to score by."""
+    """How a run ended: `best` has metric, value and epoch, `checkpoint` is the file to score by.
+
+    `counts` are of the cohort's images, those not met yet among the accepted ones; `rejects` is the
+    table that says why the others gave none.
+    """
 
     state: Ending
     checkpoint: Path
     best: dict[str, Any]
     history: list[dict[str, Any]]
+    counts: VerdictCounts
+    rejects: Path
     is_main: bool = True
 
 
@@ -90,8 +99,15 @@ def train(
             journal.config(to_dict(settings), recipe.to_dict())
             state = _go_on(run, source, journal, options.max_rejects)
             journal.status(state, epoch=run.epoch, blocks=run.blocks, best=run.best)
+            counts = run.verdicts(source)
     return TrainResult(
-        state, out / (BEST if run.best else LAST), run.best, run.history, world.is_main
+        state=state,
+        checkpoint=out / (BEST if run.best else LAST),
+        best=run.best,
+        history=run.history,
+        counts=counts,
+        rejects=out / REJECTS,
+        is_main=world.is_main,
     )
 
 
@@ -100,13 +116,23 @@ def _go_on(run: Run, source: Source, journal: Journal, limit: RejectLimit) -> En
 
     Raises RejectsError where too many images are lost, by now or before the run was taken up.
     """
-    limit.enforce(len(run.rejects(source)), len(run.cohort.frame))
+    _require_few_lost(run, source, journal, limit)
     while not run.is_done:
         if not (_train(run, source, journal) and _validate(run, source, journal)):
             _save(run, source, journal)
             return "preempted"
-        limit.enforce(len(run.rejects(source)), len(run.cohort.frame))
+        _require_few_lost(run, source, journal, limit)
     return "done"
+
+
+def _require_few_lost(run: Run, source: Source, journal: Journal, limit: RejectLimit) -> None:
+    """Raise RejectsError, and say what was lost, where that is too much; all ranks call it."""
+    counts = run.verdicts(source)
+    try:
+        limit.enforce(counts.rejected, counts.inputs)
+    except RejectsError:
+        log.info("%s", counts.line(journal.folder / REJECTS))
+        raise
 
 
 def _save(run: Run, source: Source, journal: Journal) -> None:

@@ -169,7 +169,8 @@ def _image_keys(frame: pd.DataFrame, labels: Labels, rows: pd.DataFrame) -> "pd.
             f"none of the {len(rows):,} labels of {labels.table!r} belongs to one of the "
             f"{len(frame):,} images; check that the labels and the adapter are those of this data"
         )
-    shared = keys[keys.isin(rows.index)].duplicated(keep=False)
+    files = frame[["path", "member"]].assign(key=keys).drop_duplicates()  # of one or more frames
+    shared = files["key"][files["key"].isin(rows.index)].duplicated(keep=False)
     if labels.one_image and shared.any():
         raise DatasetError(
             f"{int(shared.sum()):,} images share the name by which {labels.table!r} labels them; "

@@ -10,7 +10,7 @@ import pytest
 from cli.main import main
 from dali_pipelines.phantom.header import HeaderSpec, make_uid
 from dali_pipelines.phantom.write import write_dicom
-from dali_pipelines.verdicts import read_rejects
+from dali_pipelines.rejects.table import read_rejects
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def test_a_folder_of_trouble_is_scanned_to_the_end_and_each_is_named(
 ) -> None:
     done = mammo("scan in -O m.parquet --workers 1")
     assert (done.code, done.stdout) == (0, "m.parquet\n")
-    rejects = read_rejects(mixed_folder.parent / "rejects.csv")
+    rejects = read_rejects(mixed_folder.parent / "m_rejects.csv")
     assert {(Path(r.path).name, r.reason.value) for r in rejects} == {
         ("cut.dcm", "E_TRUNCATED"),
         ("notes.txt", "not_dicom"),
@@ -74,7 +74,7 @@ def test_above_max_rejects_the_code_is_3(
     done = mammo(f"scan in -O m.parquet --workers 1 --max-rejects {limit}")
     assert done.code == code
     assert (mixed_folder.parent / "m.parquet").exists()
-    assert len(read_rejects(mixed_folder.parent / "rejects.csv")) == 5
+    assert len(read_rejects(mixed_folder.parent / "m_rejects.csv")) == 5
 
 
 @pytest.fixture

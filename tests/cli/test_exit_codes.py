@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -92,6 +93,7 @@ def test_a_system_error_shows_its_kind_but_no_path(
         (errno.EISDIR, "Is a directory; check"),
         (errno.EROFS, "Read-only file system; check"),
         (errno.ENOSPC, "No space left on device; free some and run the same command again"),
+        (errno.EFBIG, "File too large; the file system or `ulimit -f` bounds the length of a file"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_no_bug(
@@ -103,6 +105,14 @@ def test_a_folder_that_cannot_be_used_is_no_bug(
     assert "JONES" not in err
 
 
+def test_no_core_is_dumped(run: Callable[..., int]) -> None:
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    seen: list[int] = []
+    assert run(lambda: seen.append(resource.getrlimit(resource.RLIMIT_CORE)[0])) == 0
+    assert seen == [0]
+    assert resource.getrlimit(resource.RLIMIT_CORE) == before
+
+
 def test_debug_shows_the_traceback(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +121,7 @@ def test_debug_shows_the_traceback(
     err = capsys.readouterr().err
     assert "Traceback" in err
     assert "RuntimeError: details" in err
+    assert err.startswith("MAMMO_DEBUG is set: this traceback may hold names")
 
 
 def test_a_missing_library_is_4_but_a_missing_part_of_ours_a_bug(

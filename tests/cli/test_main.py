@@ -1,8 +1,10 @@
 """The command line as a process sees it: its table, its exit codes and what it imports."""
 
 import importlib
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -113,3 +115,10 @@ def test_a_stranger_of_our_name_is_named(tmp_path: Path) -> None:
     result = run_process(code=code)
     assert result.returncode == 4
     assert f"another package of that name at {tmp_path / 'trainer'}" in result.stderr
+
+
+def test_a_path_that_is_not_utf_8_is_printed_as_it_is(
+    run: Callable[..., int], capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert run(lambda: click.echo(os.fsdecode(b"/a/\xff.parquet"))) == 0
+    assert capsysbinary.readouterr().out == b"/a/\xff.parquet\n"

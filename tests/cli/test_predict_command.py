@@ -119,6 +119,10 @@ def test_broken_inputs_are_named_counted_and_cost_no_other(archive: Path, tmp_pa
     strict = _run(*args)
     assert isinstance(strict.exception, RejectsError)
     assert "1 of 8 inputs" in str(strict.exception)  # the text file is no lost image
+    said = strict.stderr.splitlines()[-1]
+    assert said.startswith("9 inputs: ")
+    assert "1 skipped (not_dicom 1), 1 failed (E_TRUNCATED 1); mammo rejects " in said
+    assert _run(*args[:-1]).stdout == ""  # a path stands for success
     assert len(read_predictions(tmp_path / "p.csv")) == 7
     assert _run(*args, "--max-rejects", "20%").exception is None
     facts: dict[str, Any] = json.loads(strict.stdout)

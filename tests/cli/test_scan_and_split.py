@@ -88,9 +88,9 @@ def test_scan_then_split(exams: Path, tmp_path: Path) -> None:
     assert "32  images" in result.stderr
     assert "32 images labeled, 0 images without a label" in result.stderr
     assert "SECRET" not in result.output
-    for name in ("m.parquet", "m.key", "rejects.csv"):
+    for name in ("m.parquet", "m.key", "m_rejects.csv"):
         assert (out.parent / name).stat().st_mode & 0o777 == 0o600
-    assert codes(out.parent / "rejects.csv") == {}
+    assert codes(out.parent / "m_rejects.csv") == {}
     frame = read_manifest(out)
     assert frame["cancer"].sum() == 4
 
@@ -109,6 +109,10 @@ def test_scan_then_split(exams: Path, tmp_path: Path) -> None:
     assert result.stdout == f"{tmp_path / 'other.parquet'}\n"
     assert result.stderr.splitlines()[1].split() == ["0", "4", "16", "2", "12.50", "%"]
     assert (tmp_path / "other.parquet").read_bytes() == out.read_bytes() != before
+    rejects = [
+        folder / f"{name}_rejects.csv" for folder, name in ((tmp_path, "other"), (out.parent, "m"))
+    ]
+    assert rejects[0].read_bytes() == rejects[1].read_bytes()
 
 
 def test_scanning_again_gives_the_same_files(exams: Path, tmp_path: Path) -> None:
@@ -134,7 +138,7 @@ def test_bad_inputs_cost_themselves_and_each_is_named(mixed: Path, tmp_path: Pat
     out = tmp_path / "m.parquet"
     result = run("scan", mixed, "-O", out, "-j", 1, "--json")
     assert result.exception is None, result.stderr
-    assert codes(tmp_path / "rejects.csv") == {
+    assert codes(tmp_path / "m_rejects.csv") == {
         "cut.dcm": "E_TRUNCATED",
         "empty.dcm": "E_EMPTY",
         "frames.dcm": "multiframe",
@@ -146,7 +150,7 @@ def test_bad_inputs_cost_themselves_and_each_is_named(mixed: Path, tmp_path: Pat
     assert report["inventory"]["images"] == 3
     assert sum(report["inventory"]["inputs"].values()) == 9
     assert report["labels"] is None
-    assert (report["manifest"], report["rejects"]) == (str(out), str(tmp_path / "rejects.csv"))
+    assert (report["manifest"], report["rejects"]) == (str(out), str(tmp_path / "m_rejects.csv"))
     assert read_manifest(out)["member"].tolist() == ["", "", "in/side.dcm"]
 
 
@@ -154,16 +158,46 @@ def test_bad_inputs_cost_themselves_and_each_is_named(mixed: Path, tmp_path: Pat
     ("limit", "passes"),
     [("6", True), ("5", False), ("67%", True), ("66%", False), ("0", False)],
 )
-def test_max_rejects_counts_rows_of_rejects_csv(
+def test_max_rejects_counts_inputs_without_an_image(
     mixed: Path, tmp_path: Path, limit: str, passes: bool
 ) -> None:
     out = tmp_path / "m.parquet"
     result = run("scan", mixed, "-O", out, "-j", 1, "--max-rejects", limit)
     assert isinstance(result.exception, type(None) if passes else RejectsError)
     assert len(read_manifest(out)) == 3  # written all the same
-    assert result.stdout == f"{out}\n"
+    assert result.stdout == (f"{out}\n" if passes else "")  # a path stands for success
     if not passes:
         assert "6 of 9 inputs" in str(result.exception)
+
+
+def test_what_failed_is_tried_again(mixed: Path, tmp_path: Path) -> None:
+    out, fresh = tmp_path / "m.parquet", tmp_path / "fresh.parquet"
+    first = run("scan", mixed, "-O", out, "-j", 1)
+    assert first.stderr.splitlines()[-1] == (
+        "9 inputs: 3 ok, 4 skipped (directory_loop 1, duplicate 1, multiframe 1, not_dicom 1), "
+        f"2 failed (E_EMPTY 1, E_TRUNCATED 1); mammo rejects {tmp_path}/m_rejects.csv explains them"
+    )
+    write_image(mixed / "cut.dcm", 7, 0)
+    again = run("scan", "-O", out, "-j", 1, "--retry-failed")
+    assert again.exception is None
+    assert again.stdout == f"{out}\n"
+    assert "2 failed inputs tried again, 1 new image" in again.stderr
+    assert "9 inputs: 4 ok, 4 skipped" in again.stderr.splitlines()[-1]
+    run("scan", mixed, "-O", fresh, "--id-key", tmp_path / "m.key", "-j", 1)
+    assert out.read_bytes() == fresh.read_bytes()
+    rejects = (tmp_path / "m_rejects.csv", tmp_path / "fresh_rejects.csv")
+    assert rejects[0].read_bytes() == rejects[1].read_bytes()
+    report = json.loads(run("scan", "-O", out, "-j", 1, "--retry-failed", "--json").stdout)
+    assert (report["retried"]["tried"], report["inventory"]["images"]) == (1, 4)
+    assert run("scan", "-O", out).exit_code == 2  # without --retry-failed there must be a SRC
+
+
+def test_a_second_manifest_leaves_the_rejects_of_the_first(mixed: Path, tmp_path: Path) -> None:
+    run("scan", mixed, "-O", tmp_path / "m.parquet", "-j", 1)
+    before = (tmp_path / "m_rejects.csv").read_bytes()
+    run("scan", mixed / "a", "-O", tmp_path / "n.parquet", "-j", 1)
+    assert (tmp_path / "m_rejects.csv").read_bytes() == before
+    assert codes(tmp_path / "n_rejects.csv") == {}
 
 
 def test_options_reach_the_reader(tmp_path: Path) -> None:
@@ -171,7 +205,7 @@ def test_options_reach_the_reader(tmp_path: Path) -> None:
     out, key = tmp_path / "m.parquet", tmp_path / "my.key"
     result = run("scan", tmp_path / "d", "-O", out, "-j", 1)
     assert isinstance(result.exception, DatasetError)
-    assert codes(tmp_path / "rejects.csv") == {"raw.dcm": "for_processing"}
+    assert codes(tmp_path / "m_rejects.csv") == {"raw.dcm": "for_processing"}
     assert not out.exists()
     key.write_text("ab" * 32)
     more = ("--accept-processing", "--no-hash", "--id-key", key)
@@ -186,6 +220,23 @@ def test_options_reach_the_reader(tmp_path: Path) -> None:
     assert not (tmp_path / "n.key").exists()
 
 
+def test_the_limits_are_in_megapixels_and_mebibytes(tmp_path: Path) -> None:
+    write_image(tmp_path / "d" / "big.dcm", 0, 0, Rows=1001, Columns=1000)
+    folder, out = tmp_path / "d", tmp_path / "m.parquet"
+    with zipfile.ZipFile(folder / "packed.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("packed.dcm", bytes((1 << 20) + 1))
+    run("scan", folder, "-O", out, "-j", 1, "--max-pixels", 1, "--max-inflated", 1)
+    assert codes(tmp_path / "m_rejects.csv") == {
+        "big.dcm": "E_TOO_LARGE",
+        "packed.zip": "E_TOO_LARGE",
+    }
+    run("scan", folder, "-O", out, "-j", 1, "--max-pixels", 2, "--max-inflated", 2)
+    assert codes(tmp_path / "m_rejects.csv") == {
+        "big.dcm": "E_TRUNCATED",  # as the few pixels that it has are
+        "packed.zip": "not_dicom",
+    }
+
+
 def test_wrong_usage_is_found_before_any_file_is_read(
     exams: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,7 +247,7 @@ def test_wrong_usage_is_found_before_any_file_is_read(
     labels = exams / "labels.csv"
     out = tmp_path / "m.parquet"
     (tmp_path / "file").touch()
-    table, twin, rejects = (tmp_path / n for n in ("t.csv", "twin.parquet", "rejects.csv"))
+    table, twin, rejects = (tmp_path / n for n in ("t.csv", "twin.parquet", "m_rejects.csv"))
     table.touch()
     twin.symlink_to(table)
     rejects.touch()
@@ -262,7 +313,7 @@ def test_the_real_files_are_explained(shared_data: Path, tmp_path: Path) -> None
     out = tmp_path / "m.parquet"
     result = run("scan", shared_data / "mammograms", "-O", out, "-j", 1)
     assert result.exception is None, result.stderr
-    assert codes(tmp_path / "rejects.csv") == {"jpeg2k_3d.dcm": "multiframe"}
+    assert codes(tmp_path / "m_rejects.csv") == {"jpeg2k_3d.dcm": "multiframe"}
     frame = read_manifest(out)
     named = dict(zip([Path(path).name for path in frame["path"]], to_records(frame), strict=True))
     assert named["GH133.dcm"].stream.precision == 16

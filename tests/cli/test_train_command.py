@@ -8,7 +8,8 @@ from click.testing import CliRunner, Result
 import trainer.train
 from cli.train import command
 from dali_pipelines.errors import ConfigError
-from dali_pipelines.limits import parse_limit
+from dali_pipelines.rejects.counts import VerdictCounts
+from dali_pipelines.rejects.limits import parse_limit
 from trainer.train import TrainResult
 
 
@@ -20,7 +21,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def train(settings: Any, recipe: Any, manifest: Any, out: Any, options: Any) -> TrainResult:
         made.append({"settings": settings, "recipe": recipe, "options": options, "out": out})
         state: Any = "preempted" if out.name == "cut" else "done"
-        return TrainResult(state, out / "best.pt", {"value": 0.5}, [], is_main=out.name != "other")
+        counts = VerdictCounts(ok=7, flagged=1, reasons={})
+        is_main = out.name != "other"
+        return TrainResult(
+            state, out / "best.pt", {"value": 0.5}, [], counts, out / "rejects.csv", is_main
+        )
 
     monkeypatch.setattr(trainer.train, "train", train)
     return made
@@ -43,6 +48,7 @@ def test_options_beat_sets_and_sets_beat_the_file(
     )  # fmt: skip
     assert result.exception is None
     assert result.stdout == "run/best.pt\n"
+    assert result.stderr == "8 inputs: 7 ok, 1 flagged\n"
     (call,) = calls
     settings = call["settings"]
     assert (settings.epochs, settings.seed, settings.fold) == (3, 2, 1)
@@ -66,7 +72,7 @@ def test_the_document_and_the_exit_code_of_a_run_cut_short(calls: list[dict[str,
 
 
 def test_other_ranks_print_nothing(calls: list[dict[str, Any]]) -> None:
-    assert _run("-O", "other").stdout == ""
+    assert _run("-O", "other").output == ""
 
 
 @pytest.mark.parametrize(

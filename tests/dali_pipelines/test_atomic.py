@@ -1,12 +1,16 @@
 """Files that exist whole or not at all."""
 
+import errno
+import fcntl
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from dali_pipelines.atomic import PRIVATE_MODE, replacing
+from dali_pipelines.atomic import PRIVATE_MODE, alone_in, replacing
 from dali_pipelines.errors import ConfigError
 
 
@@ -39,3 +43,48 @@ def test_a_pipe_or_a_folder_is_not_replaced(tmp_path: Path) -> None:
             pass
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_a_killed_process_left_aside_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "table"
+    child = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from dali_pipelines.atomic import replacing\n"
+        "with replacing(Path(sys.argv[1])):\n    print(os.getpid(), flush=True)\n    input()\n"
+    )
+    command = [sys.executable, "-c", child, path]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdin=-1, stdout=-1, env=environment, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        (tmp_path / ".table.tmp").touch()
+        (tmp_path / ".other.1.tmp").touch()
+        with replacing(path) as aside:
+            assert (tmp_path / f".table.{pid}.tmp").exists()  # at work on it
+            aside.write_text("new")
+        process.kill()
+    with replacing(path) as aside:
+        aside.write_text("newer")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".other.1.tmp", ".table.tmp", "table"]
+
+
+def test_a_folder_is_one_runs_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "out"
+    with alone_in(folder):
+        assert folder.is_dir()
+        with pytest.raises(ConfigError, match="another run is writing"), alone_in(folder):
+            pass
+    with alone_in(folder):
+        pass
+
+
+def test_where_there_are_no_locks_all_are_let_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with alone_in(tmp_path), alone_in(tmp_path), replacing(tmp_path / "x") as aside:
+        aside.write_text("x")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]

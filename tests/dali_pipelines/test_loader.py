@@ -143,6 +143,12 @@ def test_settings_out_of_range_are_refused(wrong: dict) -> None:
         LoaderSettings(**wrong)
 
 
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 1e9, float("nan")])
+def test_a_time_limit_that_is_none_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="wanted timeout_s above 0"):
+        LoaderSettings(timeout_s=seconds)
+
+
 def test_threads_are_shared_among_the_ranks_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")

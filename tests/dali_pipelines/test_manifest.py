@@ -5,6 +5,7 @@ import os
 import typing
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -46,9 +47,13 @@ def parts(cls: type, **special: st.SearchStrategy) -> st.SearchStrategy:
 
 RECORDS = parts(
     ImageRecord,
-    tags=parts(ImageTags, spacing_mm=SPACING),
+    tags=parts(ImageTags, spacing_mm=SPACING, chest_side=st.sampled_from(("left", "right", ""))),
     location=parts(
-        Location, fragments=PAIRS, file_size=st.integers(0, 2**62), mtime_ns=st.integers(0, 2**62)
+        Location,
+        fragments=PAIRS,
+        file_size=st.integers(0, 2**62),
+        mtime_ns=st.integers(0, 2**62),
+        frame_fragments=st.lists(st.integers(1, 9), max_size=3).map(tuple),
     ),
     stream=parts(StreamInfo),
     grayscale=parts(
@@ -78,6 +83,9 @@ def test_the_table_says_what_the_record_says(record_of: RecordOf) -> None:
         path="/d/a.zip",
         member="b",
         fragments=((10, 4), (20, 6)),
+        frame_fragments=(1, 1),
+        number_of_frames=2,
+        frame=1,
         precision=14,
         flags=("no_view",),
         sha256="ab",
@@ -90,6 +98,9 @@ def test_the_table_says_what_the_record_says(record_of: RecordOf) -> None:
     assert list(row["pixel_spacing_mm"]) == [0.07, 0.08]
     assert (row["path"], row["member"], row["sha256"]) == ("/d/a.zip", "b", "ab")
     assert (list(row["fragment_offsets"]), list(row["fragment_lengths"])) == ([10, 20], [4, 6])
+    assert list(row["frame_fragments"]) == [1, 1]
+    assert (row["number_of_frames"], row["frame"]) == (2, 1)
+    assert frame["frame"].isna().tolist() == [False, True]
     assert (row["stream_precision"], row["bits_stored"]) == (14, 12)
     assert (list(row["flags"]), row["status"]) == (["no_view"], "flagged")
     assert frame["status"].tolist() == ["flagged", "ok"]
@@ -139,8 +150,8 @@ def test_the_file_is_private_and_never_half_written(
     assert path.stat().st_mode & 0o777 == 0o600
     before = path.read_bytes()
 
-    def fail(table: object, where: Path, **_: object) -> None:
-        Path(where).write_bytes(before[:10])
+    def fail(table: object, where: BinaryIO, **_: object) -> None:
+        where.write(before[:10])
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pq, "write_table", fail)
@@ -148,6 +159,13 @@ def test_the_file_is_private_and_never_half_written(
         write_manifest(to_frame([record_of(), record_of()]), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_its_name_need_not_be_text(record_of: RecordOf, tmp_path: Path) -> None:
+    frame = to_frame([record_of()])
+    path = tmp_path / os.fsdecode(b"\xff.parquet")
+    write_manifest(frame, path)
+    assert_frame_equal(read_manifest(path), frame)
 
 
 def test_what_is_no_manifest_is_said_so(record_of: RecordOf, tmp_path: Path) -> None:
@@ -161,12 +179,12 @@ def test_what_is_no_manifest_is_said_so(record_of: RecordOf, tmp_path: Path) -> 
     with pytest.raises(DatasetError, match="not of `mammo scan`"):
         read_manifest(path)
     write_manifest(to_frame([record_of()]), path)
-    newer = pq.read_table(path).replace_schema_metadata({b"mammostream_manifest": b"2"})
+    newer = pq.read_table(path).replace_schema_metadata({b"mammostream_manifest": b"3"})
     pq.write_table(newer, path)
-    with pytest.raises(DatasetError, match="version 2, wanted 1"):
+    with pytest.raises(DatasetError, match="version 3, wanted 2"):
         read_manifest(path)
     pq.write_table(
-        newer.drop_columns(["sha256"]).replace_schema_metadata({b"mammostream_manifest": b"1"}),
+        newer.drop_columns(["sha256"]).replace_schema_metadata({b"mammostream_manifest": b"2"}),
         path,
     )
     with pytest.raises(DatasetError, match="lacks the columns sha256"):

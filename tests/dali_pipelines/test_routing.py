@@ -104,3 +104,9 @@ def test_a_class_says_what_it_is(record_of):
     lossless = record_of(kind="jpeg_lossless", precision=14, predictor=1, manufacturer="Acme")
     assert str(class_of(lossless)) == "jpeg_lossless of 14 bits, predictor 1, by Acme"
     assert str(class_of(record_of())) == "j2k of 12 bits, by an unnamed manufacturer"
+
+
+@pytest.mark.parametrize("kind", ["j2k", "htj2k", "jpeg_lossless", "raw", "rle", "jpegls"])
+def test_the_maximum_over_frames_is_never_dalis(kind):
+    assert route(stream(kind), frames=2) == ("numpy" if kind == "raw" else "imagecodecs")
+    assert route_gpu(stream(kind), WHOLE, sound_nvjpeg=True, frames=2) == "cpu"

@@ -16,7 +16,7 @@ from dali_pipelines.phantom.header import HeaderSpec, make_uid
 from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings
 from dali_pipelines.records import ImageRecord
-from dali_pipelines.shard_file import PASSING, read_images, read_rows
+from dali_pipelines.shard_file import read_images, read_rows
 from dali_pipelines.shards import ShardSettings, preprocess
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason
@@ -134,8 +134,11 @@ def test_a_file_that_is_bad_for_good_is_not_tried_again(
     out = tmp_path / "out"
     first = preprocess(changed, RECIPE, out, SETTINGS)
     assert [r.reason for r in first.rejects] == [Reason.GEOMETRY]
-    assert Reason.GEOMETRY not in PASSING
+    assert not Reason.GEOMETRY.may_pass
     assert preprocess(changed, RECIPE, out, SETTINGS).written == 0
+    again = preprocess(changed, RECIPE, out, SETTINGS, retry_failed=True)
+    assert (again.written, again.rejects) == (1, first.rejects)
+    assert (again.images, again.counts.inputs, again.counts.failed) == (4, 5, 1)
 
 
 def test_a_shard_without_its_images_is_made_again(

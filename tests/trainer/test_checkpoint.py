@@ -86,7 +86,7 @@ def test_the_old_one_stays_until_the_new_one_is_whole(
         raise RuntimeError("No space left on device")
 
     monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(CheckpointError, match=r"cannot write.*No space left"):
+    with pytest.raises(CheckpointError, match=r"cannot write.*full disk; make room"):
         save_checkpoint(dataclasses.replace(checkpoint, epoch=3), path)
     assert load_checkpoint(path).epoch == 2
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]

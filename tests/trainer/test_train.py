@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from dali_pipelines.errors import CheckpointError, ConfigError, RejectsError
-from dali_pipelines.limits import parse_limit
 from dali_pipelines.manifest import write_manifest
 from dali_pipelines.recipe import Recipe, ResizeSettings
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.rejects.limits import parse_limit
 from trainer.checkpoint import load_checkpoint
 from trainer.metrics import evaluate_scores
 from trainer.predictions import read_predictions
@@ -202,14 +202,23 @@ def _break(frame: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def test_rejects_are_counted_and_too_many_end_the_run(
-    go: Any, tmp_path: Path, toy_frame: pd.DataFrame, toy_manifest: Path
+    go: Any,
+    tmp_path: Path,
+    toy_frame: pd.DataFrame,
+    toy_manifest: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO", "mammo")
     write_manifest(_break(toy_frame, 3), toy_manifest)
     result = go("few", epochs=1)
     assert result.state == "done"
+    assert (result.counts.images, result.counts.failed, result.counts.inputs) == (61, 3, 64)
+    assert result.rejects == tmp_path / "few" / "rejects.csv"
+    assert "3 failed (E_TRUNCATED 3)" not in caplog.text  # the command says so
     assert (tmp_path / "few" / "rejects.csv").read_text().count("E_TRUNCATED") == 3
     with pytest.raises(RejectsError, match=r"3 of 64.*more than --max-rejects 2%"):
         go("many", epochs=1, max_rejects=parse_limit("2%"))
+    assert "3 failed (E_TRUNCATED 3); mammo rejects" in caplog.text
     assert _status(tmp_path / "many") == "failed"
     kept = load_checkpoint(tmp_path / "many" / "last.pt")
     assert (kept.epoch, kept.blocks) == (1, 0)  # the work of the epoch is not lost

@@ -259,6 +259,17 @@ def test_labels_that_cannot_be_used_are_refused(
         join(frame, text, adapter)
 
 
+@pytest.mark.parametrize("key", ["sop_instance_uid,cancer\n1.2,1\n", "image_id,cancer\nx,1\n"])
+def test_a_label_of_an_object_reaches_all_its_frames(
+    record_of: RecordOf, join: Join, key: str
+) -> None:
+    frames = [record_of(path="/a/x.dcm", sop_instance_uid="1.2", frame=k) for k in range(3)]
+    other = record_of(path="/b/y.dcm", sop_instance_uid="1.3")
+    joined, report = join(to_frame([*frames, other]), key, "csv")
+    assert joined["cancer"].fillna(-1).tolist() == [1, 1, 1, -1]
+    assert report.labeled_images == 3
+
+
 def test_a_name_shared_by_two_files_labels_neither(record_of: RecordOf, join: Join) -> None:
     frame = to_frame([record_of(path="/a/1.dcm"), record_of(path="/b/1.dcm")])
     with pytest.raises(DatasetError, match="2 images share the name"):
