@@ -37,6 +37,16 @@ def require_apart(outputs: Sequence[Path], inputs: Iterable[Path | None]) -> Non
             )
 
 
+def require_own_rejects(out: Path) -> None:
+    """Raise ConfigError if the table of rejects beside `out` would be that of a manifest's scan."""
+    manifest = out.with_suffix(".parquet")
+    if manifest.exists() and manifest != out:
+        raise ConfigError(
+            f"the rejects of {str(out)!r} would replace those of the manifest {str(manifest)!r}; "
+            "choose another name with -O"
+        )
+
+
 def times(factor: int) -> Callable[[click.Context, click.Parameter, int], int]:
     """A callback for an option in thousands, millions or the like: the number in single units."""
     return lambda _context, _parameter, value: value * factor

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from cli.checks import ends_in, require_apart
+from cli.checks import ends_in, require_apart, require_own_rejects
 from cli.ending import print_result, say_verdicts
 from dali_pipelines.dicom.frames import Frames
 from dali_pipelines.errors import DatasetError
@@ -78,6 +78,7 @@ def command(
 
     limit = parse_limit(max_rejects)
     require_apart(_tables(out), [*sources, *checkpoints, id_key])
+    require_own_rejects(out)
     scorer = load_scorer(checkpoints, load_recipe(recipe) if recipe else None)
     watch = partial(progress, label="scan", unit="files")
     inputs = read_inputs(sources, out, fold, id_key, watch, frames)

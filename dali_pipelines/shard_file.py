@@ -5,9 +5,7 @@ A shard folder holds `images.safetensors` (tensor "images") or `images.npy`, (N,
 by its `image_id` alone, so a shard may leave the house that its paths and patients stay in.
 """
 
-import errno
 import os
-import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,18 +15,23 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from dali_pipelines.atomic import sync
-from dali_pipelines.plan import EMPTY
 from dali_pipelines.records import Batch, ImageRecord, Roi
+from dali_pipelines.shard_images import (
+    UNREADABLE,
+    Format,
+    count_images,
+    read_images,
+    save_images,
+)
 from dali_pipelines.verdicts import Reason, Reject, Status
 
-Format = Literal["safetensors", "npy"]
 DType = Literal["uint8", "uint16", "float16", "float32"]
 INTEGER_MAX: Final = {"uint8": 255, "uint16": 65535}
 _NO_ROW: Final = -1
+
+Held = tuple[Mapping[Any, Any], NDArray[Any]]  # row and image (C, H, W)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +45,42 @@ class ShardWriter:
     def commit(
         self,
         folder: Path,
+        planned: Sequence[ImageRecord],
         batches: Iterable[Batch],
-        records: Sequence[ImageRecord],
         rejects: Mapping[str, Reject],
+        held: Mapping[str, Held],
     ) -> None:
         """Write `folder` aside and rename it into place: it exists whole or not at all.
 
+        Of the `planned` images it holds those of `batches` and those that it `held` before.
         `rejects` is looked up by image_id after the last batch, so it may fill up meanwhile.
         """
-        images, rows = [], []
+        made, empty = dict(held), np.empty(0, self.dtype)
+        records = {record.image_id: record for record in planned}
         for batch in batches:
-            valid = batch.valid.numpy()
-            images.append(self._as_stored(batch.images.float().cpu().numpy()[valid]))
-            rows += [
-                (int(index), roi if ok else None)
-                for index, ok, roi in zip(batch.indices, valid, batch.rois, strict=True)
-                if index != EMPTY
-            ]
+            stored = self._as_stored(batch.images.float().cpu().numpy())
+            empty = stored[:0]
+            for k in np.flatnonzero(batch.valid.numpy()):
+                record = records[batch.image_ids[k]]
+                made[record.image_id] = (_row(record, batch.rois[k], None), stored[k])
+        images = [made[image_id][1] for image_id in records if image_id in made]
+        rows = [
+            made[record.image_id][0]
+            if record.image_id in made
+            else _row(record, None, rejects.get(record.image_id))
+            for record in planned
+        ]
+        self._commit(folder, np.stack(images) if images else empty, rows)
+
+    def _commit(
+        self, folder: Path, images: NDArray[Any], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
         aside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         try:
-            self._write_images(aside, np.concatenate(images))
-            self._write_rows(aside, rows, records, rejects)
+            save_images(images, aside, self.format, self.recipe_hash)
+            self._write_rows(aside, rows)
             for file in aside.iterdir():
                 sync(file)
             shutil.rmtree(folder, ignore_errors=True)  # one that is not settled
@@ -73,17 +89,8 @@ class ShardWriter:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
-    def _write_rows(
-        self,
-        folder: Path,
-        rows: Sequence[tuple[int, Roi | None]],
-        records: Sequence[ImageRecord],
-        rejects: Mapping[str, Reject],
-    ) -> None:
-        table = [
-            _row(records[i], roi, rejects) | {"recipe_hash": self.recipe_hash} for i, roi in rows
-        ]
-        frame = pd.DataFrame(table)
+    def _write_rows(self, folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+        frame = pd.DataFrame([{**row, "recipe_hash": self.recipe_hash} for row in rows])
         frame["row"] = np.where(
             frame["status"] == Status.OK, (frame["status"] == Status.OK).cumsum() - 1, _NO_ROW
         )
@@ -96,12 +103,6 @@ class ShardWriter:
             return np.rint(images * INTEGER_MAX[self.dtype]).astype(self.dtype)
         return images.astype(self.dtype)
 
-    def _write_images(self, folder: Path, images: NDArray[Any]) -> None:
-        if self.format == "npy":
-            _save_npy(images, folder / "images.npy")
-        else:
-            _save_safetensors(images, folder / "images.safetensors", self.recipe_hash)
-
 
 def is_settled(folder: Path, *, retry_failed: bool = False) -> bool:
     """Whether a shard is there with its images, and nothing in it would end otherwise today.
@@ -109,20 +110,29 @@ def is_settled(folder: Path, *, retry_failed: bool = False) -> bool:
     What failed for a reason that may pass would; with `retry_failed` whatever failed is to be tried
     again.
     """
-    images = any((folder / f"images.{kind}").exists() for kind in ("npy", "safetensors"))
-    if not images or not (folder / "rows.parquet").exists():
+    try:
+        rows, images = read_rows(folder), count_images(folder)
+    except UNREADABLE:
         return False
-    failed = [Reason(code) for code in read_rows(folder)["code"] if code]
+    failed = [Reason(code) for code in rows["code"] if code]
+    if images != len(rows) - len(failed):
+        return False
     return not any(retry_failed or reason.may_pass for reason in failed)
 
 
-def read_images(folder: Path) -> NDArray[Any]:
-    """The images (N, C, H, W) of a committed shard; an .npy file is mapped, not read."""
-    if (folder / "images.npy").exists():
-        mapped: NDArray[Any] = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        return mapped
-    images: NDArray[Any] = load_file(folder / "images.safetensors")["images"]
-    return images
+def kept(folder: Path) -> dict[str, Held]:
+    """Row and image (C, H, W) of each image that a shard holds, by image_id; {} if it is damaged.
+
+    They are of the same pixels as any that would be made now: their folder is of one manifest.
+    """
+    try:
+        rows, images = read_rows(folder), read_images(folder)
+    except UNREADABLE:
+        return {}
+    made = [dict(row) for row in rows.to_dict("records") if row["status"] == Status.OK]
+    if len(made) != len(images):
+        return {}
+    return {row["image_id"]: (row, images[row["row"]]) for row in made}
 
 
 def read_rows(folder: Path) -> pd.DataFrame:
@@ -131,32 +141,8 @@ def read_rows(folder: Path) -> pd.DataFrame:
         return pd.read_parquet(file)
 
 
-def _save_npy(images: NDArray[Any], path: Path) -> None:
-    """The images as they are; OSError where the disk is full."""
-    try:
-        np.save(path, images, allow_pickle=False)
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        # NumPy says that fewer bytes were written than asked, and no more.
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-
-
-def _save_safetensors(images: NDArray[Any], path: Path, recipe_hash: str) -> None:
-    """The images as the tensor "images"; OSError where the disk is full or the like."""
-    try:
-        save_file({"images": images}, path, {"recipe": recipe_hash})
-    except SafetensorError as error:  # which keeps the system's number in its text alone
-        number = re.search(r"os error (\d+)", str(error))
-        if number is None:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
-
-
-def _row(
-    record: ImageRecord, roi: Roi | None, rejects: Mapping[str, Reject]
-) -> dict[str, str | int | bool]:
-    reject = rejects.get(record.image_id) if roi is None else None
+def _row(record: ImageRecord, roi: Roi | None, reject: Reject | None) -> dict[str, Any]:
+    """The row of one image, or of one that could not be made."""
     box = roi or Roi(0, 0, 0, 0, found=False)
     return {
         "image_id": record.image_id,

@@ -28,11 +28,12 @@ from dali_pipelines.rejects.table import REJECTS, write_rejects
 from dali_pipelines.shard_file import (
     INTEGER_MAX,
     DType,
-    Format,
     ShardWriter,
     is_settled,
+    kept,
     read_rows,
 )
+from dali_pipelines.shard_images import Format
 from dali_pipelines.verdicts import Reason, Reject, Status
 
 FORMAT_VERSION: Final = 1
@@ -75,8 +76,9 @@ def preprocess(
 ) -> PreprocessResult:
     """Write those shards of `records` that `out` does not hold yet; `progress` gets images done.
 
-    A shard is made again where its images are gone, or where an image failed for a reason that
+    What is not in a shard is made where its images are gone, or where one failed for a reason that
     may have passed, such as a file that could not be read; with `retry_failed` for any reason.
+    What a shard holds stays.
 
     Raises ConfigError where `out` holds other images, of another recipe, format or manifest, and
     where another process is at work in it.
@@ -92,11 +94,15 @@ def preprocess(
             for k, folder in enumerate(folders)
             if not is_settled(folder, retry_failed=retry_failed)
         }
-        for k in range(len(folders)):
-            blocks = _shard_blocks(k, len(records), settings)
+        for k, folder in enumerate(folders):
+            planned = range(k * settings.images, min((k + 1) * settings.images, len(records)))
             if k in missing:
-                writer.commit(folders[k], loader.run(blocks), records, loader.rejects_by_id)
-            progress(int((blocks != EMPTY).sum()))
+                held = kept(folder)
+                todo = [i for i in planned if records[i].image_id not in held]
+                batches = loader.run(_blocks(todo, settings.batch))
+                shard = [records[i] for i in planned]
+                writer.commit(folder, shard, batches, loader.rejects_by_id, held)
+            progress(len(planned))
         index = _write_index(out, folders)
         rejects = _rejects(index, records)
         write_rejects(rejects, out / REJECTS)
@@ -106,10 +112,9 @@ def preprocess(
     return PreprocessResult(counts.images, rejects, len(folders), len(missing), counts)
 
 
-def _shard_blocks(k: int, count: int, settings: ShardSettings) -> Blocks:
-    start = k * settings.images
-    blocks = sequential_blocks(min(settings.images, count - start), settings.batch)
-    return np.where(blocks == EMPTY, EMPTY, blocks + start)
+def _blocks(indices: Sequence[int], batch: int) -> Blocks:
+    blocks = sequential_blocks(len(indices), batch)
+    return np.where(blocks == EMPTY, EMPTY, np.array(indices)[blocks])
 
 
 def _stored_recipe(recipe: Recipe, settings: ShardSettings) -> Recipe:

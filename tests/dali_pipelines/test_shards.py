@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dali_pipelines import shards
+from dali_pipelines import shard_file
 from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.phantom.header import HeaderSpec, make_uid
 from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings
 from dali_pipelines.records import ImageRecord
-from dali_pipelines.shard_file import read_images, read_rows
+from dali_pipelines.shard_file import read_rows
+from dali_pipelines.shard_images import read_images
 from dali_pipelines.shards import ShardSettings, preprocess
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason
@@ -83,16 +84,16 @@ def test_a_failure_in_a_shard_leaves_the_finished_ones_and_no_half(
     records: list[ImageRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    real, calls = shards.ShardWriter._write_images, []
+    real, calls = shard_file.save_images, []
 
-    def disk_full(self, folder, images):
+    def disk_full(images, folder, *kind):
         calls.append(folder)
         if len(calls) == 2:
             raise OSError(28, "No space left on device")
-        real(self, folder, images)
+        real(images, folder, *kind)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shards.ShardWriter, "_write_images", disk_full)
+        patch.setattr(shard_file, "save_images", disk_full)
         with pytest.raises(OSError, match="No space left"):
             preprocess(records, RECIPE, out, SETTINGS)
     assert [path.name for path in sorted(out.glob("shard-*"))] == ["shard-00000"]
@@ -204,3 +205,39 @@ def test_a_folder_of_other_things_is_refused(records: list[ImageRecord], tmp_pat
         preprocess(records, RECIPE, tmp_path, SETTINGS)
     with pytest.raises(ConfigError, match="no image"):
         preprocess([], RECIPE, tmp_path / "out", SETTINGS)
+
+
+def test_what_a_shard_holds_is_kept_when_it_is_made_again(
+    records: list[ImageRecord], tmp_path: Path
+) -> None:
+    out, files = tmp_path / "out", [Path(record.location.path) for record in records]
+    hidden = files[1].rename(tmp_path / "hidden")
+    settings = ShardSettings(images=5, batch=2)
+    assert preprocess(records, RECIPE, out, settings).images == 4
+    gone = [file.rename(tmp_path / file.name) for file in files if file != files[1]]
+    again = preprocess(records, RECIPE, out, settings)  # the share is not mounted
+    assert (again.images, [r.reason for r in again.rejects]) == (4, [Reason.IO])
+    hidden.rename(files[1])
+    assert preprocess(records, RECIPE, out, settings).images == 5
+    for file in gone:
+        file.rename(files[0].parent / file.name)
+    preprocess(records, RECIPE, tmp_path / "undisturbed", settings)
+    for name in ("images.safetensors", "rows.parquet"):
+        part = f"shard-00000/{name}"
+        assert (out / part).read_bytes() == (tmp_path / "undisturbed" / part).read_bytes()
+
+
+@pytest.mark.parametrize("damaged", ["images.safetensors", "images.npy", "rows.parquet"])
+@pytest.mark.parametrize("left", [0, 20])
+def test_a_damaged_shard_is_made_again(
+    damaged: str, left: int, records: list[ImageRecord], tmp_path: Path
+) -> None:
+    out, settings = tmp_path / "out", ShardSettings(images=5, batch=2)
+    if damaged.endswith("npy"):
+        settings = replace(settings, format="npy")
+    preprocess(records, RECIPE, out, settings)
+    file = out / "shard-00000" / damaged
+    whole = file.read_bytes()
+    file.write_bytes(whole[:left])
+    assert preprocess(records, RECIPE, out, settings).written == 1
+    assert file.read_bytes() == whole

@@ -11,8 +11,8 @@ import pytest
 from tests.fuzz.run import Fuzzer
 
 ROOT = Path(__file__).parents[2]
-SEED = 4
-SLICE, ALL = 500, 20_000
+SEED = 8
+SLICE, ALL = 500, 100_000
 
 
 @pytest.mark.slow
