@@ -20,7 +20,7 @@ def check_grayscale(grayscale: Grayscale) -> tuple[Flag, ...]:
         Flag.VOI_ABSENT: not any(windows) and not any(voi_luts),
         Flag.VOI_INVALID: not all(windows),
         Flag.LUT_INVALID: not all(voi_luts),
-        Flag.LUT_RANGE_SUSPECT: any(_range_suspect(lut) for lut in luts),
+        Flag.LUT_RANGE_SUSPECT: any(map(_range_suspect, luts)) or _luts_missed(grayscale),
         Flag.PADDING_SUSPECT: padding_suspect(grayscale),
     }
     return tuple(flag for flag, present in found.items() if present)
@@ -55,3 +55,24 @@ def _range_suspect(lut: Lut) -> bool:
     Some vendors put the allocated size into the descriptor's third value.
     """
     return not 2 ** (lut.bits - 1) <= int(lut.values.max()) < 2**lut.bits
+
+
+def _luts_missed(grayscale: Grayscale) -> bool:
+    """Whether all values lie beside a table, which then gives one gray.
+
+    So it is with a first value of -2 written as 65534, where no value can be negative.
+    """
+    half: int = 2 ** (grayscale.bits - 1)
+    ends = (-half, half - 1) if grayscale.signed else (0, 2 * half - 1)
+    modality = grayscale.modality_lut
+    if modality is None:
+        low, high = sorted(grayscale.slope * end + grayscale.intercept for end in ends)
+        return any(_is_missed(lut, low, high) for lut in grayscale.voi_luts)
+    top = 2**modality.bits - 1
+    return _is_missed(modality, *ends) or any(_is_missed(t, 0, top) for t in grayscale.voi_luts)
+
+
+def _is_missed(lut: Lut, low: float, high: float) -> bool:
+    """Whether none of low ... high is in the table; False for one without entries."""
+    entries = len(lut.data) // 2
+    return entries > 0 and (lut.first > high or lut.first + entries - 1 < low)

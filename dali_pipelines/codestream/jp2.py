@@ -6,9 +6,12 @@ DICOM forbids the wrapping (PS3.5 A.4.4); whole archives have it all the same.
 from typing import Final
 
 from dali_pipelines.codestream.markers import Buffer, corrupt, read_uint
+from dali_pipelines.verdicts import RejectError
 
 SIGNATURE: Final = bytes.fromhex("0000000C6A5020200D0A870A")
 _CODESTREAM_BOX: Final = b"jp2c"
+_SHORTEST_BOX: Final = 8  # length and type
+_PRINTABLE: Final = frozenset(range(0x20, 0x7F))
 
 
 def is_boxed(data: Buffer) -> bool:
@@ -32,6 +35,24 @@ def find_codestream(data: Buffer) -> tuple[int, int]:
         if end == len(data):
             raise corrupt(f"none of the JP2 boxes in {end} bytes holds a codestream")
         at = end
+
+
+def bytes_behind(data: Buffer) -> int:
+    """How many bytes at the end are in no box: 0 where only boxes follow that of the codestream.
+
+    A type is of printable letters (T.800 I.4), so zeros are no box that reaches to the end. Errors
+    as `find_codestream`.
+    """
+    at = find_codestream(data)[1]
+    while len(data) - at >= _SHORTEST_BOX and _PRINTABLE.issuperset(data[at + 4 : at + 8]):
+        try:
+            _, end = _read_box(data, at)
+        except RejectError:
+            break
+        if end > len(data):
+            break
+        at = end
+    return len(data) - at
 
 
 def _read_box(data: Buffer, at: int) -> tuple[int, int]:

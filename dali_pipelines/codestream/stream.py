@@ -65,7 +65,8 @@ def prove_complete(data: memoryview, info: StreamInfo) -> tuple[Flag, ...]:
     """The flags of a complete stream; RejectError(TRUNCATED | CORRUPT) if anything is missing.
 
     `data` may be the bare stream or all bytes of the frame; only the latter can earn
-    TRAILING_BYTES, for more than the one byte of padding that DICOM allows. BOXED repeats `info`.
+    TRAILING_BYTES, for more than the one byte of padding that DICOM allows, behind the stream or
+    the last JP2 box. BOXED repeats `info`.
     UNPROVEN: the format has no way to tell (DCT JPEG), or the encoder did not use it (see
     `j2k.measure`). A lossless JPEG passes here once its EOI is found; `bit_budget.prove_decoded`
     says the rest. Raw pixels are as many as the tags say; RLE is its decoder's to prove.
@@ -76,7 +77,10 @@ def prove_complete(data: memoryview, info: StreamInfo) -> tuple[Flag, ...]:
     flags = []
     if info.boxed:
         flags.append(Flag.BOXED)
-    if len(_unboxed(data)) - extent.end > _PADDING:
+    behind = len(_unboxed(data)) - extent.end
+    if info.boxed and jp2.is_boxed(data):
+        behind += jp2.bytes_behind(data)
+    if behind > _PADDING:
         flags.append(Flag.TRAILING_BYTES)
     if not extent.proven:
         flags.append(Flag.UNPROVEN)

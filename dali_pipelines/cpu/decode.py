@@ -17,7 +17,12 @@ from dali_pipelines.codestream.rle import HEADER_BYTES, check_rle
 from dali_pipelines.cpu.htj2k import decode_by_openjph
 from dali_pipelines.cpu.packets import require_all_packets
 from dali_pipelines.records import Encoded, ImageRecord, Pixels, StreamKind
-from dali_pipelines.stored_values import native_type, stored_patterns, stream_shift
+from dali_pipelines.stored_values import (
+    keep_brighter,
+    native_type,
+    stored_patterns,
+    stream_shift,
+)
 from dali_pipelines.verdicts import Reason, RejectError
 
 _Array = NDArray[Any]
@@ -35,7 +40,8 @@ _LOADED: Final = (
 def decode(encoded: Encoded) -> Pixels:
     """The stored values of one image, (H, W) uint16, with shift 0 but for an odd High Bit.
 
-    Of several frames the maximum, signed values compared as such; one frame is decoded at a time.
+    Of several frames the brightest value of each pixel (`stored_values.keep_brighter`); one frame
+    is decoded at a time.
     Raises RejectError(CORRUPT) where the decoder refuses the data, (GEOMETRY) where it gives
     another shape than the codestream announced, (TRUNCATED) for a lossless JPEG whose bits do not
     add up, and (OUT_OF_MEMORY), which says nothing about the file.
@@ -51,19 +57,20 @@ def decode(encoded: Encoded) -> Pixels:
 
 
 def _decode_maximum(encoded: Encoded) -> Pixels:
-    """The maximum over all frames, without what lies above or below the stored values."""
+    """The brightest of all frames, without what lies above or below the stored values."""
     record = encoded.record
-    sign = np.uint16(1 << record.grayscale.bits >> 1 if record.grayscale.signed else 0)
     most: NDArray[np.uint16] | None = None
     end = 0
     for size in encoded.sizes:
         pixels = _decode(Encoded(encoded.data[end : end + size], record))
         end += size
-        # two's complement with its sign bit turned over is ordered as unsigned numbers are
-        values = stored_patterns(np.asarray(pixels.values), pixels.shift, record) ^ sign
-        most = values if most is None else np.maximum(most, values, out=most)
+        values = stored_patterns(np.asarray(pixels.values), pixels.shift, record)
+        if most is None:
+            most = values
+        else:
+            keep_brighter(most, values, record.grayscale)
     assert most is not None
-    return Pixels(most ^ sign)
+    return Pixels(most)
 
 
 def _decode(encoded: Encoded) -> Pixels:

@@ -3,8 +3,9 @@
 from typing import Literal
 
 # What an object of several frames gives: "error" no image, it is skipped; "middle" frame
-# (n - 1) // 2 of n, counted from 0; "all" one image a frame; "mip" one image, the maximum of the
-# stored values over all frames. An object of one frame gives that frame under each of them.
+# (n - 1) // 2 of n, counted from 0; "all" one image a frame; "mip" one image, of each pixel the
+# stored value that is shown brightest over all frames; padding counts only where all frames have it
+# (`stored_values.keep_brighter`). An object of one frame gives that frame under each of them.
 Frames = Literal["error", "first", "middle", "all", "mip"]
 
 

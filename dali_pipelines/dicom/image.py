@@ -7,6 +7,8 @@ here each frame's codestream is held to the header and proved complete.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -15,11 +17,12 @@ from dali_pipelines.dicom.frames import choose_frames, frame_number, name_of
 from dali_pipelines.dicom.grayscale_tags import read_grayscale
 from dali_pipelines.dicom.header import check_tags, read_tags
 from dali_pipelines.dicom.image_object import ImageObject, read_object
+from dali_pipelines.dicom.maximum import compare_frames, require_alike, require_small
 from dali_pipelines.dicom.read_options import ReadOptions
 from dali_pipelines.dicom.stream_identity import Identified, identify
 from dali_pipelines.dicom.tag_parser import quiet_pydicom
 from dali_pipelines.identity import image_id
-from dali_pipelines.records import Grayscale, ImageRecord, Location
+from dali_pipelines.records import ImageRecord, Location
 from dali_pipelines.storage.archive import Source, open_source, require_crc
 from dali_pipelines.storage.byte_view import ByteView
 from dali_pipelines.verdicts import Flag, Reason, RejectError
@@ -64,16 +67,19 @@ def _read_record(
 ) -> ImageRecord:
     """The record of the image that these frames make: one frame, or the maximum over several."""
     found = [_identify(whole, frame) for frame in frames]
-    _require_alike(found)
+    require_alike([part.stream for part in found])
     seen, number = whole.groups.seen_by(frames[0]), frame_number(frames, len(whole.payloads))
-    tags = replace(
-        read_tags(seen, whole.meta, whole.form),
-        number_of_frames=len(whole.payloads),
-        frame=number,
+    tags = read_tags(seen, whole.meta, whole.form)
+    tags = replace(tags, number_of_frames=len(whole.payloads), frame=number)
+    read = partial(
+        read_grayscale,
+        sop_class_uid=whole.sop_class,
+        stream=found[0].stream,
+        pixel_format=whole.form,
     )
-    grayscale, gray_flags = read_grayscale(seen, whole.sop_class, found[0].stream, whole.form)
-    if _differs(grayscale, whole, frames[1:], found[0]):
-        gray_flags = (*gray_flags, Flag.FRAMES_DIFFER)
+    grayscale, gray_flags = read(seen)
+    if len(frames) > 1:
+        gray_flags += compare_frames(chain([seen], map(whole.groups.seen_by, frames[1:])), read)
     digest, proof_flags = _prove(whole.data_set.view, found, options)
     flags = (
         *whole.form.flags,
@@ -99,27 +105,6 @@ def _identify(whole: ImageObject, frame: int) -> Identified:
     return identify(view, whole.pixels, payload, whole.meta.transfer_syntax_uid, whole.form)
 
 
-def _require_alike(found: Sequence[Identified]) -> None:
-    """RejectError(UNSUPPORTED) where frames of one maximum are packed in different ways."""
-    if any(part.stream != found[0].stream for part in found):
-        raise RejectError(
-            Reason.UNSUPPORTED,
-            "the codestreams of the frames differ in kind, precision or predictor, so there is no "
-            "maximum over them; take single frames",
-        )
-
-
-def _differs(
-    grayscale: Grayscale, whole: ImageObject, frames: tuple[int, ...], first: Identified
-) -> bool:
-    """Whether one of the other frames of a maximum is to be shown in another way than the first."""
-    return any(
-        read_grayscale(whole.groups.seen_by(frame), whole.sop_class, first.stream, whole.form)[0]
-        != grayscale
-        for frame in frames
-    )
-
-
 def _prove(
     view: ByteView, found: Sequence[Identified], options: ReadOptions
 ) -> tuple[str, tuple[Flag, ...]]:
@@ -135,6 +120,8 @@ def _prove(
             Reason.TOO_LARGE,
             f"the codestream has {size} bytes, more than the limit of {options.max_inflated}",
         )
+    if len(found) > 1:
+        require_small(size)
     if not options.hash:
         return "", ()
     digest, flags = hashlib.sha256(), list[Flag]()

@@ -79,6 +79,9 @@ _MEANT: Final = {  # texts of ACR's list that are less exact than the codes, or 
     "AT": ("MLO", "XCCL"),
     "CV": ("CC",),
 }
+# The beam of these runs along the oblique that leads down to the lateral side (a left one is A\FL,
+# a right one P\FR), so the columns do not tell the medial side.
+_LATERAL_VIEWS: Final = ("SIO", "ISO")
 _TEXT_VIEWS: Final = {*_VIEWS.values(), "XCC", "AT", "CV"} - {"SPECIMEN"}
 
 
@@ -86,8 +89,8 @@ _TEXT_VIEWS: Final = {*_VIEWS.values(), "XCC", "AT", "CV"} - {"SPECIMEN"}
 class Laterality:
     """The `side`, "L", "R", "B" or "" if unknown.
 
-    `inferred`: no tag names it, Patient Orientation suggests it. `conflict`: two sources disagree;
-    the more trusted one is believed.
+    `inferred`: no tag of its own names it, View Position or Patient Orientation suggests it.
+    `conflict`: two sources disagree; the more trusted one is believed.
     """
 
     side: str
@@ -99,15 +102,18 @@ def find_laterality(dataset: Dataset) -> Laterality:
     """The side, by the most trusted source that has one.
 
     Order of trust: Image Laterality, Frame Laterality, Laterality (of the series), the modifiers of
-    the Primary Anatomic Structure and of the Anatomic Region, Patient Orientation.
+    the Primary Anatomic Structure and of the Anatomic Region, a side before the view in View
+    Position ("RMLO"), Patient Orientation.
     """
     stated = [text(dataset, name) for name in ("ImageLaterality", "FrameLaterality", "Laterality")]
     sides = [SIDES[side.upper()] for side in stated if side.upper() in SIDES]
     sides += _modifier_sides(dataset)
-    suggested = _orientation_side(dataset)
-    differ = bool(sides) and sides[0] != "B" and suggested not in ("", sides[0])
+    written = _split_position(text(dataset, "ViewPosition"))[0]
+    suggested = [side for side in (written, _orientation_side(dataset)) if side]
+    side = next(iter(sides + suggested), "")
+    differ = side != "B" and any(other != side for other in suggested)
     return Laterality(
-        side=sides[0] if sides else suggested,
+        side=side,
         inferred=not sides and bool(suggested),
         conflict=len(set(sides)) > 1 or differ,
     )
@@ -127,10 +133,13 @@ def _orientation_side(dataset: Dataset) -> str:
 
     Images are hung with the chest wall upright and the lateral side up, so the columns run to the
     medial side: in a left breast to the patient's right. A picture that was turned by 180 degrees
-    looks like one of the other breast, hence the last place in the order of trust.
+    looks like one of the other breast, hence the last place in the order of trust. In SIO and ISO
+    the columns run the other way, so there it suggests nothing.
     """
     values = [value.upper() for value in texts(dataset, "PatientOrientation")]
     if len(values) != 2 or not find_chest_side(dataset):
+        return ""
+    if find_view(dataset)[0] in _LATERAL_VIEWS:
         return ""
     medial = _MEDIAL.fullmatch(values[1])
     return {"R": "L", "L": "R"}[medial[1]] if medial else ""
@@ -172,13 +181,19 @@ def parse_view(position: str) -> tuple[str, str]:
 
     A side before the view, as in "RMLO", is left out. ("", "") for what is no mammographic view.
     """
+    return _split_position(position)[1:]
+
+
+def _split_position(position: str) -> tuple[str, str, str]:
+    """(side, view, modifier) of a View Position text, each "" where it names none."""
     letters = re.sub("[^A-Z]", "", position.upper())
-    for start in (letters, letters[1:] if letters[:1] in ("L", "R") else ""):
-        if start in _TEXT_VIEWS:
-            return start, ""
-        if start.endswith(IMPLANT_DISPLACED) and start[:-2] in _TEXT_VIEWS:
-            return start[:-2], IMPLANT_DISPLACED
-    return "", ""
+    for side in ("", *(letters[:1] if letters[:1] in ("L", "R") else "")):
+        view = letters.removeprefix(side)
+        if view in _TEXT_VIEWS:
+            return side, view, ""
+        if view.endswith(IMPLANT_DISPLACED) and view[:-2] in _TEXT_VIEWS:
+            return side, view[:-2], IMPLANT_DISPLACED
+    return "", "", ""
 
 
 def _modifiers(item: Dataset) -> list[str]:

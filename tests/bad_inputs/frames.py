@@ -34,6 +34,28 @@ def _asked(
     return Case(name, build, expected, sentence, 35, frames=frames, options=options)
 
 
+def _maximum(
+    groups: list[dict[str, object]], expected: Reason | tuple[Flag, ...], name: str
+) -> Case:
+    """A case in which the maximum over two frames is asked for, each with its functional groups."""
+
+    def spoil(file: DicomFile) -> None:
+        file.pixels = file.pixels * 2
+        file.tags["PerFrameFunctionalGroupsSequence"] = groups
+
+    build = spoiled(spoil, "raw", NumberOfFrames="2")
+    sentence = "take single frames" if isinstance(expected, Reason) else ""
+    return Case(name, build, expected, sentence, 35, options={"frames": "mip"})
+
+
+def _rescale(slope: str) -> dict[str, object]:
+    return {"PixelValueTransformationSequence": [{"RescaleSlope": slope, "RescaleIntercept": "0"}]}
+
+
+def _side(name: str) -> dict[str, object]:
+    return {"FrameAnatomySequence": [{"FrameLaterality": name}]}
+
+
 _TABLE = struct.pack("<2I", 0, 1 << 31)
 _TOO_MANY = "frames were announced, more than 10000 are not taken"
 
@@ -50,5 +72,7 @@ CASES = [
     _asked("frames_100000", _framed(100_000, 1), Reason.FRAMES, f"100000 {_TOO_MANY}"),
     _asked("fragments_3_of_2", _framed(3, 2, "j2k"), Reason.FRAMES, "of which 2 begin a code"),
     _asked("frames_beyond_int", _framed(10**12, 2, "j2k"), Reason.FRAMES, _TOO_MANY),
+    _maximum([_rescale("1"), _rescale("2")], Reason.UNSUPPORTED, "maximum_of_two_rescales"),
+    _maximum([_side("L"), _side("R")], (Flag.LATERALITY_CONFLICT,), "maximum_of_two_sides"),
     _asked("offsets_wrong", _framed(2, 2, "j2k", _TABLE), (Flag.OFFSET_TABLE,), frames=2),
 ]

@@ -78,6 +78,12 @@ CASES = [
         (Flag.NONCONFORMANT_RESCALE,),
         row=53,
     ),
+    Case(
+        "lut_beside_all_values",
+        _table((4096, 65534, 12), _RAMP),
+        (Flag.LUT_RANGE_SUSPECT,),
+        row=53,
+    ),
     Case("lut_of_half_range", _table((4096, 0, 16), _RAMP), (Flag.LUT_RANGE_SUSPECT,), row=53),
     Case("modality_lut_short", _modality((4096, 0, 12), 50), Reason.LUT, "modality LUT", 53),
     Case("slope_0", tagged(RescaleSlope="0", RescaleIntercept="0"), Reason.RESCALE, "no value", 54),

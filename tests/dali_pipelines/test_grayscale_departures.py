@@ -1,11 +1,12 @@
 """Where pydicom and highdicom depart from PS3.3 C.11, why, and that we are on the standard's side.
 
-The one list of them. Only valid headers: what becomes of windows that are no numbers, of half a
-rescale and the like is in `test_grayscale_voi` and `test_grayscale_tags`. Not in it either: pydicom
-knows no pixel padding, and scales a Presentation LUT Sequence, which images do not have, by the
-least and the largest value of the picture.
+The one list of them, with one departure in the values themselves. Only valid headers: what becomes
+of windows that are no numbers, of half a rescale and the like is in `test_grayscale_voi` and
+`test_grayscale_tags`. Not in it either: pydicom knows no pixel padding, and scales a Presentation
+LUT Sequence, which images do not have, by the least and the largest value of the picture.
 """
 
+import io
 import struct
 import warnings
 from collections.abc import Callable
@@ -19,8 +20,14 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_presentation_lut, apply_voi_lut
 
+from dali_pipelines.cpu.decode import decode
+from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.grayscale import Voi, display_values
+from dali_pipelines.phantom.encode import SYNTAXES, encode_frame
+from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import Grayscale, Lut, Window
+from dali_pipelines.storage.archive import Source
+from tests.dicom_file import DicomFile
 from tests.grayscale_exact import exact_value
 from tests.pydicom_display import dataset_of, output_range, stored_values
 
@@ -77,6 +84,23 @@ def threshold_of_highdicom(g: Grayscale) -> np.ndarray:
     with np.errstate(all="ignore"):
         values = stored_values(g)
         return highdicom.pixels.apply_voi_window(values, center, width, "LINEAR", (0, TOP))
+
+
+def narrow_signed_jpeg() -> DicomFile:
+    """All patterns of 12 bit, in order, in a lossless JPEG of 12; the header says 16, signed."""
+    header = {"BitsStored": 16, "HighBit": 15, "PixelRepresentation": 1}
+    file = DicomFile(Rows=64, Columns=64, WindowCenter="0", WindowWidth="4096", **header)
+    patterns = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    file.syntax, file.pixels = SYNTAXES["jpeg_sv1"], [encode_frame(patterns, 12, "jpeg_sv1")]
+    return file
+
+
+def narrow_stream(_: Grayscale) -> np.ndarray:
+    ds = pydicom.dcmread(io.BytesIO(narrow_signed_jpeg().encode()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that precisions differ
+        values = ds.pixel_array.ravel().astype(np.float64)
+    return np.clip((values + 0.5) / 4095 + 0.5, 0, 1) * TOP
 
 
 @dataclass(frozen=True)
@@ -151,6 +175,13 @@ DEPARTURES = [
         replace(BYTE, slope=-1.0, intercept=255.0, windows=(Window(128, 100),)),
     ),
     Departure(
+        "signed values in a JPEG of fewer bits than Bits Stored",
+        "JPEG states no sign, and they take 12 bits for a value of 16 that is never negative; the "
+        "stream's 12 bits are the value, so its highest one is the sign (dcmdjpeg gives the same)",
+        Grayscale(12, 12, signed=True, windows=(Window(0, 4096),)),
+        theirs=narrow_stream,
+    ),
+    Departure(
         "inversion",
         "it is taken from the largest value of the picture; C.11.6.1.2: from the largest there is",
         replace(BYTE, invert=True),
@@ -181,6 +212,14 @@ def test_we_show_what_the_standard_wants_where_others_do_not(case):
     counted = slice(len(PICTURE)) if case.theirs is inverted_picture else slice(None)
     apart = np.abs(theirs - wanted)[counted]
     assert np.isnan(apart).any() or apart.max() > TOP * 1e-3
+
+
+def test_a_jpeg_of_fewer_bits_than_stored_has_its_sign_in_its_highest_bit(tmp_path):
+    source = Source(str(narrow_signed_jpeg().write(tmp_path / "a.dcm")))
+    record = read_image(source, bytes(32), ReadOptions())
+    assert record.grayscale == Grayscale(12, 12, signed=True, windows=(Window(0, 4096),))
+    assert record.flags == ("precision_mismatch",)
+    assert np.array_equal(decode(read_encoded(record)).values.ravel(), np.arange(4096))
 
 
 def test_the_list_gives_a_reason_for_each():

@@ -125,6 +125,9 @@ def test_bytes_around_a_boxed_stream() -> None:
     later_box = struct.pack(">I4s", 12, b"free") + b"\xff\xd9\xff\xd9"
     assert bare_codestream(memoryview(stream + later_box), info) == bare
     assert flags_of(stream + later_box) == (Flag.BOXED,)
+    for tail in (b"\xaa" * 500, bytes(500), later_box + b"\xff\xd9"):
+        assert flags_of(stream + tail) == (Flag.BOXED, Flag.TRAILING_BYTES)
+        assert bare_codestream(memoryview(stream + tail), info) == bare
     open_box = stream.replace(struct.pack(">I4s", len(bare) + 8, b"jp2c"), b"\0\0\0\0jp2c")
     assert open_box != stream
     assert flags_of(open_box + b"\0") == (Flag.BOXED,)

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from dali_pipelines.codestream.jp2 import SIGNATURE, find_codestream, is_boxed
+from dali_pipelines.codestream.jp2 import SIGNATURE, bytes_behind, find_codestream, is_boxed
 from dali_pipelines.verdicts import Reason, RejectError
 
 STREAM = b"\xff\x4f\xff\x51 codestream \xff\xd9"
@@ -55,6 +55,25 @@ def test_length_past_the_end_stops_at_the_end() -> None:
 def test_codestream_magic_in_another_box_is_not_taken() -> None:
     decoy = box(b"xml ", b"jp2c" + STREAM)
     assert found(SIGNATURE + decoy + box(b"jp2c", STREAM + b"!")) == STREAM + b"!"
+
+
+@pytest.mark.parametrize(
+    ("tail", "behind"),
+    [
+        (b"", 0),
+        (b"\0", 1),
+        (box(b"uuid", b"later"), 0),
+        (box(b"uuid", b"later") + box(b"xml ", b"", length=0), 0),
+        (box(b"uuid", b"later") + b"\0\0", 2),
+        (bytes(500), 500),
+        (b"\xaa" * 500, 500),
+        (box(b"uuid", b"later", length=90), 13),  # promises more than there is
+        (box(b"uuid", b"later", length=3), 13),
+        (box(b"uuid", b"later", length=1), 13),
+    ],
+)
+def test_bytes_that_are_in_no_box(tail: bytes, behind: int) -> None:
+    assert bytes_behind(SIGNATURE + FTYP + box(b"jp2c", STREAM) + tail) == behind
 
 
 @pytest.mark.parametrize("length", range(2, 8))

@@ -1,13 +1,16 @@
 """JPEG 2000 with all its packets gives its picture, and none where one is missing at the end."""
 
+import contextlib
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import imagecodecs
 import numpy as np
 import pytest
-from PIL import features
+from PIL import Image, features
 
+from dali_pipelines.codestream.levels import removable_levels
 from dali_pipelines.codestream.open_end import ends_open
 from dali_pipelines.codestream.stream import read_stream_info
 from dali_pipelines.cpu.decode import decode
@@ -78,14 +81,12 @@ def test_missing_tile_parts_are_noticed(
         assert caught.value.reason is Reason.TRUNCATED
 
 
-@pytest.mark.parametrize(
-    ("form", "pillow"),
-    [*((form, True) for form in FORMS), ("TNsot 0", False), ("TNsot 0, Psot 0", False)],
-)
+@pytest.mark.parametrize("pillow", [True, False])
+@pytest.mark.parametrize("form", FORMS)
 def test_a_cut_at_any_byte_gives_no_picture(
     form: str, pillow: bool, encoded_as: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without OpenJPEG in Pillow only what leaves its end open is read twice."""
+    """Without OpenJPEG in Pillow they are read whole."""
     monkeypatch.setattr(features, "check_codec", lambda _: pillow)
     values = np.zeros(SHAPE, np.uint16)
     values[40:90, 20:50] = 1000 + np.arange(30)
@@ -105,6 +106,37 @@ def test_a_cut_at_any_byte_gives_no_picture(
             assert error.reason is Reason.TRUNCATED  # noqa: PT017
     assert pictures > 0
     assert passed == []
+
+
+def odd_tiles(values: np.ndarray, kind: str, tile: tuple[int, int]) -> bytes:
+    """Lossless, 8 bit, in tiles of (height, width) that leave no wavelet level to take away."""
+    if kind == "htj2k":
+        return bytes(imagecodecs.htj2k_encode(values, reversible=True, tile=tile))
+    stream = io.BytesIO()
+    picture = Image.fromarray(values)
+    picture.save(stream, "JPEG2000", no_jp2=True, irreversible=False, tile_size=tile[::-1])
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("tile", [(77, 77), (33, 65), (50, 30)])
+@pytest.mark.parametrize("kind", ["j2k", "htj2k"])
+def test_a_cut_in_tiles_of_odd_size_gives_no_picture(
+    kind: str, tile: tuple[int, int], encoded_as: Callable
+) -> None:
+    small = np.zeros(SHAPE, np.uint8)
+    small[40:120, 20:60] = 100 + np.arange(40)
+    whole = odd_tiles(small, kind, tile)
+    assert removable_levels(whole) < 2
+    assert np.array_equal(decode(encoded_as(whole)).values, small)
+    header, parts = split(whole)
+    pictures = 0
+    for end in range(2, len(parts[-1].body)):
+        stream = join(header, [*parts[:-1], parts[-1]._replace(body=parts[-1].body[:end])])
+        with contextlib.suppress(RuntimeError):
+            pictures += imagecodecs.jpeg2k_decode(stream).shape == SHAPE  # OpenJPEG alone
+        with pytest.raises(RejectError):
+            decode(encoded_as(stream))
+    assert pictures > 0 or kind == "htj2k"
 
 
 @pytest.mark.parametrize("isolation", ["thread", "process"])

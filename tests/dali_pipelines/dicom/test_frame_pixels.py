@@ -87,6 +87,54 @@ def test_the_maximum_of_signed_values_is_taken_as_such(read: Read) -> None:
         assert np.array_equal(signed, values.max(axis=0)), syntax
 
 
+FALLING = [
+    {"PhotometricInterpretation": "MONOCHROME1"},
+    {"PresentationLUTShape": "INVERSE"},
+    {"RescaleSlope": "-1", "RescaleIntercept": "4095"},
+    {"ModalityLUTSequence": [{"LUTDescriptor": (3, 0, 16), "LUTData": b"\2\0\1\0\0\0"}]},
+]
+
+
+@pytest.mark.parametrize("syntax", ["raw", "rle", "j2k"])
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize(
+    ("tags", "falls"),
+    [
+        ({}, False),
+        *((tags, True) for tags in FALLING),
+        ({**FALLING[0], **FALLING[2]}, False),
+    ],
+)
+def test_the_maximum_is_what_is_shown_brightest(
+    read: Read, tags: dict, falls: bool, signed: int, syntax: str
+) -> None:
+    values = np.random.default_rng(3).integers(-2048, 2048, (4, 9, 7))
+    values += 0 if signed else 2048
+    patterns = (values & 0xFFF).astype(np.uint16)
+    (record,) = read(dicom_of(patterns, syntax, PixelRepresentation=signed, **tags), "mip")
+    brightest = values.min(axis=0) if falls else values.max(axis=0)
+    assert np.array_equal(pixels((record,))[0], brightest & 0xFFF)
+
+
+@pytest.mark.parametrize("syntax", ["raw", "rle", "j2k"])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("padding", [(4095, None), (0, None), (0, 5), (4095, 4000)])
+def test_padding_never_wins(read: Read, padding: tuple, photometric: str, syntax: str) -> None:
+    low, high = min(padding[0], padding[1] or padding[0]), max(padding[0], padding[1] or 0)
+    values = np.random.default_rng(4).integers(100, 3000, (3, 9, 7)).astype(np.uint16)
+    values[0, :, :3] = low  # the first, the last, and all frames in some place
+    values[2, :, 2:5] = high
+    values[:, 8] = [[low], [high], [low]]
+    tags = {"PixelPaddingValue": padding[0], "PixelPaddingRangeLimit": padding[1]}
+    file = dicom_of(values, syntax, PhotometricInterpretation=photometric, **tags)
+    (record,) = read(file, "mip")
+    found = pixels((record,))[0]
+    seen = np.ma.masked_inside(values, low, high)
+    wanted = seen.min(axis=0) if photometric == "MONOCHROME1" else seen.max(axis=0)
+    assert np.array_equal(found[:8], wanted[:8].filled(0))
+    assert ((found[8] >= low) & (found[8] <= high)).all()
+
+
 @pytest.mark.parametrize("syntax", ["raw", "rle", "big"])
 def test_bits_outside_the_stored_value_do_not_decide_the_maximum(read: Read, syntax: str) -> None:
     values = stack(4, 10)

@@ -95,6 +95,49 @@ def test_patient_orientation_is_the_last_resort(
         assert record.flags == (("laterality_conflict",) if conflict else ())
 
 
+@pytest.mark.parametrize("code", ["399188001", "441555000"])  # SIO, ISO
+@pytest.mark.parametrize("orientation", ["A\\FL", "P\\FR", "A\\R"])
+def test_where_the_columns_run_laterally_the_orientation_suggests_no_side(
+    new_dicom: Any, read_dicom: Read, code: str, orientation: str
+) -> None:
+    tags = {"PatientOrientation": orientation, "ViewCodeSequence": [coded(code)]}
+    record = read_dicom(new_dicom(**NOTHING, **tags, ViewPosition=None))
+    assert (record.tags.laterality, record.flags) == ("", ("no_laterality",))
+    assert record.tags.chest_side == {"A": "left", "P": "right"}[orientation[0]]
+    for side in ("L", "R"):
+        record = read_dicom(new_dicom(ImageLaterality=side, **tags, ViewPosition=None))
+        assert (record.tags.laterality, record.flags) == (side, ())
+
+
+@pytest.mark.parametrize(
+    ("position", "stated", "orientation", "side", "flags"),
+    [
+        ("RMLO", "L", None, "L", ("laterality_conflict",)),
+        ("RMLO", "R", None, "R", ()),
+        ("RMLO", "B", None, "B", ()),
+        ("RMLO", None, None, "R", ("laterality_inferred",)),
+        ("L CC ID", None, None, "L", ("laterality_inferred", "implant")),
+        ("RMLO", None, "A\\FR", "R", ("laterality_conflict", "laterality_inferred")),
+        ("RMLO", None, "P\\FL", "R", ("laterality_inferred",)),
+        ("LM", None, None, "", ("no_laterality",)),  # the view of that name
+        ("LML", "R", None, "R", ("laterality_conflict",)),
+        ("R", "L", None, "L", ("no_view",)),  # no view, so no side of one
+    ],
+)
+def test_a_side_before_the_view_counts(
+    new_dicom: Any,
+    read_dicom: Read,
+    position: str,
+    stated: str | None,
+    orientation: str | None,
+    side: str,
+    flags: tuple[str, ...],
+) -> None:
+    tags = {"ViewPosition": position, "PatientOrientation": orientation}
+    record = read_dicom(new_dicom(**{**NOTHING, "ImageLaterality": stated}, **tags))
+    assert (record.tags.laterality, record.flags) == (side, flags)
+
+
 LEFT, RIGHT, BOTH = coded("7771000"), coded("G-A100", "SRT"), coded("51440002")
 
 
