@@ -12,11 +12,14 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
 from dali_pipelines.errors import DeviceError
+from dali_pipelines.isolation.lifeline import end_with_the_writer_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -118,13 +121,29 @@ def _prove_processes_start() -> None:
         ) from None
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that start afresh, since a fork of a process with threads may hang."""
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that start afresh, since a fork of a process with threads may hang.
+
+    They end with this one, also where it is killed; multiprocessing's helper process then does too.
+    """
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_settle_in)
+    alive, ours = context.Pipe(duplex=False)
+    with (
+        alive,
+        ours,
+        ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_settle_in, initargs=(alive,)
+        ) as pool,
+    ):
+        yield pool
 
 
-def _settle_in() -> None:
-    """Leave Ctrl-C to the parent, which ends the pool; leave no core dump, which holds patients."""
+def _settle_in(alive: Connection) -> None:
+    """Leave Ctrl-C to the parent, which ends the pool; leave no core dump, which holds patients.
+
+    The process ends when the parent's end of `alive` closes.
+    """
+    end_with_the_writer_of(alive.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -4,7 +4,6 @@ It is told by a pipe where a request lies in the memory that both see, leaves th
 answers by another pipe.
 """
 
-import fcntl
 import importlib
 import os
 import resource
@@ -17,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from dali_pipelines.isolation.lifeline import end_with_the_writer_of
 from dali_pipelines.isolation.memory_limit import AddressSpace, LackOfMemory
 from dali_pipelines.isolation.messages import Request, read_request, write_answer
 from dali_pipelines.isolation.shared_bytes import SharedBytes
@@ -37,10 +37,11 @@ _Decode = Callable[[Encoded, Recipe], Pixels]
 class _Server:
     """Decodes one request after the other, each within its share of memory."""
 
-    def __init__(self, decode: _Decode, memory: SharedBytes) -> None:
+    def __init__(self, decode: _Decode, memory: SharedBytes, bytes_per_pixel: int) -> None:
         self._decode = decode
         self._memory = memory
-        self._space = AddressSpace()
+        self._bytes_per_pixel = bytes_per_pixel
+        self._space = AddressSpace(bytes_per_pixel)
         self._lack = LackOfMemory()
         self._has_steps = False
 
@@ -62,7 +63,7 @@ class _Server:
         """Load what `reduce: auto` finds the breast with: libraries are no part of an image."""
         if recipe.decode.reduce == "auto" and not self._has_steps:
             load_steps("cpu")
-            self._space, self._has_steps = AddressSpace(), True
+            self._space, self._has_steps = AddressSpace(self._bytes_per_pixel), True
 
     def _decoded(self, request: Request) -> Pixels | RejectError:
         data = self._memory.view(request.length)
@@ -79,33 +80,28 @@ class _Server:
         return result
 
 
-def _serve(function: str, requests: int, answers: int, memory: SharedBytes) -> None:
+def _serve(
+    function: str, requests: int, answers: int, memory: SharedBytes, bytes_per_pixel: int
+) -> None:
     """Answer until the parent hangs up."""
     module, name = function.split(":")
-    server = _Server(getattr(importlib.import_module(module), name), memory)
+    decode = getattr(importlib.import_module(module), name)
+    server = _Server(decode, memory, bytes_per_pixel)
     os.write(answers, READY)
     while turn := os.read(requests, TURN.size):
         os.write(answers, server.answer(*TURN.unpack(turn)))
 
 
-def _die_with_the_parent(alive: int) -> None:
-    """Have SIGIO end this process, also in the midst of a decoder, when the parent's end closes.
-
-    Not by PR_SET_PDEATHSIG, which looks at the parent's thread, and that may end long before.
-    """
-    signal.signal(signal.SIGIO, signal.SIG_DFL)
-    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(alive, fcntl.F_SETFL, os.O_ASYNC)
-
-
-def _main(function: str, requests: int, answers: int, memory: int, alive: int) -> None:
+def _main(
+    function: str, requests: int, answers: int, memory: int, alive: int, bytes_per_pixel: int
+) -> None:
     for asked_of_the_parent in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked_of_the_parent, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold patient data
-    _die_with_the_parent(alive)
-    _serve(function, requests, answers, SharedBytes(memory))
+    end_with_the_writer_of(alive)
+    _serve(function, requests, answers, SharedBytes(memory), bytes_per_pixel)
     os._exit(0)  # nothing is left to write, and the interpreter takes 0.1 s to tidy up
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], *map(int, sys.argv[2:6]))
+    _main(sys.argv[1], *map(int, sys.argv[2:7]))

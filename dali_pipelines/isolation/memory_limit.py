@@ -28,8 +28,9 @@ class AddressSpace:
     bound of what is resident.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_per_pixel: int = BYTES_PER_PIXEL) -> None:
         self._base = _mapped_bytes()
+        self._bytes_per_pixel = bytes_per_pixel
         self._most = 0
 
     @contextmanager
@@ -41,7 +42,7 @@ class AddressSpace:
         if not _IS_LINUX:
             yield
             return
-        needed = BYTES_PER_PIXEL * pixels + stream_bytes + SPARE_BYTES
+        needed = self._bytes_per_pixel * pixels + stream_bytes + SPARE_BYTES
         bound = max(MOST_BYTES, MOST_PER_PIXEL * pixels)
         self._most = max(self._most, min(self._base + shared_bytes + needed, bound))
         _, hard = resource.getrlimit(resource.RLIMIT_AS)

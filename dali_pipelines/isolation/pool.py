@@ -3,6 +3,7 @@
 from queue import LifoQueue
 
 from dali_pipelines.isolation.isolated_decoder import CPU_DECODER, TIMEOUT_S, IsolatedDecoder
+from dali_pipelines.isolation.memory_limit import BYTES_PER_PIXEL
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Encoded, Pixels
 
@@ -16,9 +17,14 @@ class DecodePool:
     """
 
     def __init__(
-        self, size: int, function: str = CPU_DECODER, timeout_s: float = TIMEOUT_S
+        self,
+        size: int,
+        function: str = CPU_DECODER,
+        timeout_s: float = TIMEOUT_S,
+        bytes_per_pixel: int = BYTES_PER_PIXEL,
     ) -> None:
-        self._decoders = [IsolatedDecoder(function, timeout_s) for _ in range(size)]
+        form = (function, timeout_s, bytes_per_pixel)
+        self._decoders = [IsolatedDecoder(*form) for _ in range(size)]
         self._idle: LifoQueue[IsolatedDecoder] = LifoQueue()
         for decoder in self._decoders:
             self._idle.put(decoder)

@@ -19,6 +19,7 @@ import pydicom
 import pytest
 
 KEPT = Path(__file__).parents[2] / ".pytest_cache" / "downloads"
+DOWNLOAD_S = 120
 IN_WHEEL = Path(pydicom.__file__).parent / "data"
 
 
@@ -71,16 +72,27 @@ def _unpacked(requirement: str, *options: str) -> Path:
     KEPT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=KEPT) as aside:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", *options]
-        done = subprocess.run(
-            [*command, "--dest", f"{aside}/packed", requirement], capture_output=True, check=False
-        )
-        if done.returncode:
-            pytest.fail(f"pip could not download {requirement}, which this evidence needs")
+        _download([*command, "--dest", f"{aside}/packed", requirement], requirement)
         (archive,) = Path(aside, "packed").iterdir()
         _unpack(archive, Path(aside, "unpacked"))
         if not folder.is_dir():
             shutil.move(f"{aside}/unpacked", folder)
     return folder
+
+
+def _download(command: list[str], requirement: str) -> None:
+    """Run pip, twice at most, for two minutes each."""
+    for _ in range(2):
+        try:
+            subprocess.run(command, capture_output=True, check=True, timeout=DOWNLOAD_S)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            continue
+        return
+    pytest.fail(
+        f"pip could not download {requirement}, which this evidence needs, twice in "
+        f"{DOWNLOAD_S} s; ask again with the package index in reach",
+        pytrace=False,
+    )
 
 
 def _unpack(archive: Path, folder: Path) -> None:

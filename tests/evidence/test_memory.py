@@ -26,6 +26,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 MOST = 1_500_000_000
+COMPARED = [name for name in SYNTAXES if name not in ("raw", "deflated")]  # by second decoders
 MORE_FOR_A_BOMB = 50_000_000
 SCAN = """
 def peaks(path):
@@ -49,6 +50,18 @@ def peaks(path):
     except RejectError as error: code = error.reason.value
     decoder.close()
     return {"decode": 1024 * getrusage(RUSAGE_CHILDREN).ru_maxrss, "code": code}
+"""
+SECOND = """
+def peaks(path):
+    from resource import RUSAGE_CHILDREN, getrusage
+    from dali_pipelines.dicom.image import ReadOptions, read_image
+    from dali_pipelines.inspection.verify import verify
+    from dali_pipelines.storage.archive import Source
+    record = read_image(Source(path), b"k" * 32, ReadOptions())
+    found = verify([record], 1)
+    (kind,) = found.kinds.values()
+    return {"verify": 1024 * getrusage(RUSAGE_CHILDREN).ru_maxrss, "equal": kind.equal,
+            "not_compared": list(kind.reasons), "rejects": len(found.rejects)}
 """
 LOAD = """
 def peaks(path):
@@ -141,6 +154,31 @@ def test_the_largest_image_fits_in_every_syntax(
         for process, peak in peaks.items():
             imports = 700_000_000 if process == "load" else 100_000_000  # torch; NumPy and pydicom
             assert peak <= allowed(side**2, imports), (name, process, peak)
+
+
+def test_second_decoders_have_memory_for_a_mammogram(
+    tmp_path: Path, full: bool, record_evidence: Callable
+) -> None:
+    """`mammo verify` of 25 megapixels: CharLS of GDCM aborts where it gets too little."""
+    side = 5_000 if full else 3_000
+    found: dict[str, int] = {}
+    for name in COMPARED if full else ("jpegls", "jpeg_sv1"):
+        told = run(SECOND + MAIN, write_large(tmp_path / "large.dcm", side, name))
+        found[name] = told.pop("verify")
+        assert told == {"equal": 1, "not_compared": [], "rejects": 0}, name
+        assert found[name] <= MOST, name
+    record_evidence("verify_memory", {"megapixels": side**2 / 1e6, "peak_bytes": found})
+
+
+def test_what_a_second_decoder_has_no_memory_for_is_not_condemned(
+    tmp_path: Path, full: bool
+) -> None:
+    """GDCM would take 1.9 GB of address space for 100 megapixels, and no child may."""
+    if not full:
+        pytest.skip("takes 100 megapixels")
+    told = run(SECOND + MAIN, write_large(tmp_path / "large.dcm", 10_000, "jpegls"))
+    assert (told["equal"], told["rejects"], len(told["not_compared"])) == (0, 0, 1)
+    assert told["verify"] <= MOST
 
 
 @pytest.mark.parametrize(("build", "code"), BOMBS, ids=[build.__name__ for build, _ in BOMBS])

@@ -6,7 +6,11 @@ test module is not importable in a child.
 
 import importlib
 import os
+import signal
+import subprocess
+import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +23,7 @@ from dali_pipelines.errors import DeviceError
 CHILD = """
 import os
 import signal
+import time
 
 def square(n):
     return n * n
@@ -30,6 +35,10 @@ def square_or_die(n):
 
 def pid(n):
     return os.getpid()
+
+def wait(n):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
 """
 
 
@@ -72,3 +81,32 @@ def test_processes_that_cannot_live_are_not_blamed_on_items(
     monkeypatch.setattr(workers, "_settle_in", os.abort)
     with pytest.raises(DeviceError, match="--workers 1"):
         flat(map_chunks(child.square, range(3), workers=2, chunk=1))
+
+
+PARENT = """
+from dali_pipelines.catalog.workers import map_chunks
+import tasks_of_child
+if __name__ == "__main__":
+    list(map_chunks(tasks_of_child.wait, range(2), workers=2, chunk=1))
+"""
+
+
+@pytest.mark.usefixtures("child")
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    """All that hold its output: it ends for the reader when the last one has ended."""
+    (tmp_path / "parent.py").write_text(PARENT)
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / "parent.py")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    pids = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.kill()
+    try:
+        assert parent.communicate(timeout=20) == ("", None)
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    assert parent.returncode == -signal.SIGKILL

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from dali_pipelines.errors import DeviceError
+from dali_pipelines.isolation import isolated_decoder
 from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
 from dali_pipelines.recipe import DecodeSettings, Recipe
 from dali_pipelines.records import Encoded
@@ -150,13 +152,69 @@ def test_a_dying_and_a_hanging_decoder_cost_their_sample_only(
     assert np.array_equal(harmful.decode(good, RECIPE).values, wanted)
 
 
-def test_a_codestream_whose_child_is_killed_twice_is_given_up(
+def test_a_codestream_whose_children_are_killed_again_and_again_is_given_up(
     harmful: IsolatedDecoder, starting_with: Callable
 ) -> None:
+    """Eight times, about 0.2 s each."""
     died = reject(harmful, starting_with(KILLED))
     assert died.reason is Reason.DECODER_CRASH
     assert "status -9" in died.detail
     harmful.decode(starting_with(GOOD), RECIPE)
+
+
+def test_a_codestream_whose_child_is_killed_a_few_times_is_decoded(
+    noise: Callable, encoded_of: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "killed_decoder.py").write_text(f"""
+import os, pathlib, signal
+from dali_pipelines.cpu.decode import decode as whole
+tries = pathlib.Path({str(tmp_path / "tries")!r})
+def decode(encoded, recipe):
+    tries.write_text((tries.read_text() if tries.exists() else "") + "x")
+    if len(tries.read_text()) < 5: os.kill(os.getpid(), signal.SIGKILL)
+    return whole(encoded)
+""")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    values = noise(12)
+    decoder = IsolatedDecoder("killed_decoder:decode")
+    try:
+        pixels = decoder.decode(encoded_of(values, "raw", 12), RECIPE)
+    finally:
+        decoder.close()
+    assert np.array_equal(pixels.values, values)
+    assert (tmp_path / "tries").read_text() == "xxxxx"
+
+
+FEW_BYTES = """
+import pickle, resource, sys
+from dali_pipelines.errors import DeviceError
+from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
+from dali_pipelines.recipe import Recipe
+with open(sys.argv[1], "rb") as file: encoded = pickle.load(file)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try: IsolatedDecoder().decode(encoded, Recipe("any"))
+except DeviceError as error: print(error)
+"""
+
+
+def test_shared_memory_that_cannot_be_had_is_the_machines_fault(
+    noise: Callable, encoded_of: Callable, tmp_path: Path
+) -> None:
+    import pickle
+
+    encoded = encoded_of(noise(12, (40, 50)), "raw", 12)
+    (tmp_path / "encoded").write_bytes(pickle.dumps(encoded))
+    done = subprocess.run(
+        [sys.executable, "-c", FEW_BYTES, str(tmp_path / "encoded")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.match(
+        r"no [\d,]+ bytes can be shared .*: File too large; raise the limit of file sizes",
+        done.stdout,
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
@@ -249,6 +307,7 @@ def decode(encoded, recipe): return whole(encoded)
     decoder.decode(encoded, RECIPE)
     decoder.close()
     monkeypatch.setenv("DEADLY_STARTS", "100")
+    monkeypatch.setattr(isolated_decoder, "_STARTS", 3)
     with pytest.raises(DeviceError, match=r"\(status -9\)"):
         IsolatedDecoder("dying_decoder:decode").decode(encoded, RECIPE)
 

@@ -31,6 +31,11 @@ with space.bounded(40_000_000, 0, 0):
     print(fits(200_000_000))
 with space.bounded(1, 0, 0):           # it never falls
     print(fits(200_000_000))
+generous = AddressSpace(24)
+with AddressSpace().bounded(10_000_000, 0, 0):       # 90 MB and 67 to spare
+    print(fits(200_000_000))
+with generous.bounded(10_000_000, 0, 0):             # 240
+    print(fits(200_000_000))
 with space.bounded(100_000_000, 400_000_000, 600_000_000):
     print(resource.getrlimit(resource.RLIMIT_AS)[0])
 with space.bounded(200_000_000, 0, 0):
@@ -41,7 +46,7 @@ with space.bounded(200_000_000, 0, 0):
 def test_what_fits_into_the_share_of_an_image() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True)
     assert done.stdout.decode().split() == [
-        *("True", "False", "True", "True", "True"),
+        *("True", "False", "True", "True", "True", "False", "True"),
         *(str(MOST_BYTES), "True"),
     ]
 
