@@ -43,7 +43,7 @@ def require_own_rejects(out: Path) -> None:
     if manifest.exists() and manifest != out:
         raise ConfigError(
             f"the rejects of {str(out)!r} would replace those of the manifest {str(manifest)!r}; "
-            "choose another name with -O"
+            "choose another name"
         )
 
 

@@ -3,11 +3,11 @@
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 
-from cli.checks import require_apart
+from cli.checks import require_apart, require_own_rejects
 from cli.ending import say_verdicts
 from dali_pipelines.dicom.frames import Frames
 from dali_pipelines.errors import ConfigError, DatasetError
@@ -16,9 +16,32 @@ from dali_pipelines.rejects.limits import DEFAULT_LIMIT, parse_limit
 if TYPE_CHECKING:
     from dali_pipelines.recipe import Recipe
     from dali_pipelines.records import ImageRecord
-    from dali_pipelines.verdicts import Reject
+    from dali_pipelines.verdicts import Flag, Reject
 
 SUFFIX: Final = ".png"
+FEW: Final = 20  # pictures of a manifest, which may have 50,000
+
+
+def _png_or_folder(_context: click.Context, _parameter: click.Parameter, out: Path) -> Path:
+    if out.suffix not in {"", SUFFIX} and not out.is_dir():
+        raise click.BadParameter(f"{str(out)!r} is neither a {SUFFIX} nor a folder")
+    named = out if out.name not in {"", ".."} else out.resolve()
+    if not named.name:
+        raise click.BadParameter(f"{str(out)!r} names no file or folder that can be made")
+    return named
+
+
+def _flags(
+    _context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]
+) -> "list[Flag]":
+    from dali_pipelines.settings import closest
+    from dali_pipelines.verdicts import Flag
+
+    known = [flag.value for flag in Flag]
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"there is no flag {name!r}.{closest(name, known)}")
+    return [Flag(name) for name in names]
 
 
 @click.command()
@@ -26,8 +49,20 @@ SUFFIX: Final = ".png"
     "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DICOM|MANIFEST..."
 )
 @click.option(
-    "-O", "--out", required=True, type=click.Path(path_type=Path),
+    "-O", "--out", required=True, type=click.Path(path_type=Path), callback=_png_or_folder,
     help="A .png for one image, else a folder, where each is named by its image_id.",
+)  # fmt: skip
+@click.option(
+    "--id", "ids", multiple=True, metavar="IMAGE_ID", help="Draw this image; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--flag", "flags", multiple=True, metavar="FLAG", callback=_flags,
+    help="Draw the images with this flag of the scan; may be repeated.",
+)  # fmt: skip
+@click.option(
+    "--sample", type=click.IntRange(min=1), metavar="N",
+    show_default=f"{FEW} of a manifest, else all; all of --id",
+    help="Draw at most so many.",
 )  # fmt: skip
 @click.option("--recipe", default="default-1536", help="A recipe's name, or a .yaml file.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
@@ -52,12 +87,14 @@ def command(
     id_key: Path | None,
     max_rejects: str,
     as_json: bool,
+    **which: Any,
 ) -> None:
     r"""Draw what the network will see beside the DICOM picture, with every decision.
 
     \b
     mammo preview exam/ -O previews
     mammo preview image.dcm -O image.png --set roi.mirror=none
+    mammo preview train.parquet --flag laterality_conflict -O previews
 
     Writes no name or id of a patient, but pixels are drawn as they are: text that is burned into
     them stays. The verdict on an input without a picture goes to stderr, and to OUT_rejects.csv.
@@ -66,23 +103,19 @@ def command(
     from dali_pipelines.manifest import to_records
     from dali_pipelines.recipe import load_recipe
     from dali_pipelines.rejects.counts import count_images
-    from dali_pipelines.rejects.table import rejects_beside, write_rejects
+    from dali_pipelines.rejects.table import rejects_beside
     from trainer.inputs import read_inputs
 
     limit, table = parse_limit(max_rejects), rejects_beside(out)
     prepared_by = load_recipe(recipe, sets)
     require_apart([out, table], [*sources, id_key])
+    require_own_rejects(out)
     watch = partial(progress, label="scan", unit="files")
     inputs = read_inputs(sources, out, None, id_key, watch, frames)
-    records = to_records(inputs.frame)
-    if out.suffix == SUFFIX and len(records) > 1:
-        raise ConfigError(
-            f"{len(records):,} images do not fit into one {SUFFIX}; -O names a folder"
-        )
+    is_manifest = sources[0].suffix == ".parquet"
+    records = _choose(to_records(inputs.frame), out, is_manifest=is_manifest, **which)
     written, rejects = _write(records, prepared_by, out)
-    for reject in (*inputs.rejects, *rejects):
-        click.echo(_verdict(reject), err=True)
-    write_rejects([*inputs.rejects, *rejects], table)
+    _say_rejects([*inputs.rejects, *rejects], table)
     flagged = {record.image_id: bool(record.flags) for record in records}
     counts = count_images(flagged, rejects).and_rejects(inputs.rejects)
     if not records:
@@ -93,6 +126,29 @@ def command(
     else:
         click.echo("".join(f"{path}\n" for path in written.values()), nl=False)
     limit.enforce(inputs.lost + len(rejects), inputs.lost + len(records))
+
+
+def _choose(
+    records: "list[ImageRecord]",
+    out: Path,
+    *,
+    is_manifest: bool,
+    ids: tuple[str, ...],
+    flags: "list[Flag]",
+    sample: int | None,
+) -> "list[ImageRecord]":
+    """The images to draw; says on stderr where that is not all of those that were asked for."""
+    from dali_pipelines.inspection.sampling import choose_images, draw_few
+
+    if not records:
+        return []
+    chosen = choose_images(records, ids, flags)
+    most = sample or (FEW if is_manifest and not ids else len(chosen))
+    if out.suffix == SUFFIX and min(most, len(chosen)) > 1:
+        raise ConfigError(f"{len(chosen):,} images do not fit into one {SUFFIX}; -O names a folder")
+    if most < len(chosen):
+        click.echo(f"{most:,} of {len(chosen):,} images are drawn; --sample N draws N", err=True)
+    return draw_few(chosen, most)
 
 
 def _write(
@@ -119,9 +175,15 @@ def _write(
     return written, rejects
 
 
-def _verdict(reject: "Reject") -> str:
-    """One line on an input without a picture; it has no image_id where its header was not read."""
-    from dali_pipelines.rejects.explanations import explain
+def _say_rejects(rejects: "list[Reject]", table: Path) -> None:
+    """One line for each input without a picture, and a row of the table, if there is any.
 
-    name = reject.image_id or "an input"
-    return f"{name}: {reject.reason.value}: {reject.detail}. {explain(reject.reason).advice}"
+    An input has no image_id where its header was not read.
+    """
+    from dali_pipelines.rejects.table import write_rejects
+
+    for reject in rejects:
+        name = reject.image_id or "an input"
+        click.echo(f"{name}: {reject.reason.value}: {reject.detail}", err=True)
+    if rejects or table.exists():
+        write_rejects(rejects, table)

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 if TYPE_CHECKING:
-    from dali_pipelines.rejects.counts import VerdictCounts
     from dali_pipelines.verdicts import Flag, Reason, Reject
 
 _INDENT: Final = "    "
@@ -52,9 +52,10 @@ def command(
         raise click.UsageError("Missing argument 'FILE'; or give --codes.")
     elif codes:
         wanted = [_reason(code) for code in codes]
-        document, lines = _list([row for row in read_rejects(table) if row.reason in wanted], paths)
+        rows = enumerate(read_rejects(table), start=2)  # line 1 of the table names its columns
+        document, lines = _list([(n, row) for n, row in rows if row.reason in wanted], paths)
     else:
-        document, lines = _summary(read_rejects(table))
+        document, lines = _summary(read_rejects(table), table)
     click.echo(json.dumps(document, indent=2) if as_json else "\n".join(lines))
 
 
@@ -69,56 +70,49 @@ def _every_code() -> tuple[dict[str, Any], Iterator[str]]:
     return document, _explained([*Reason, *Flag])
 
 
-def _summary(rows: "Sequence[Reject]") -> tuple[dict[str, Any], Iterator[str]]:
+def _summary(rows: "Sequence[Reject]", table: Path) -> tuple[dict[str, Any], Iterator[str]]:
     """How many inputs ended with each code, the most frequent first, explained."""
-    from dali_pipelines.rejects.counts import count_verdicts
+    from dali_pipelines.rejects.counts import count_verdicts, counted
+    from dali_pipelines.rejects.retrying import find_retry
 
     counts = count_verdicts(len(rows), [], rows)
-    passing = sum(count for reason, count in counts.reasons.items() if reason.may_pass)
+    retry = find_retry(rows, table)
     document = {
         "inputs": counts.rejected,
         "skipped": counts.skipped,
         "failed": counts.failed,
-        "may_pass": passing,
+        "retry": retry and retry.to_dict(),
         "codes": [{**_describe(code), "count": n} for code, n in counts.reasons.items()],
     }
-    return document, _summary_lines(counts, passing)
+    title = f"{counted(counts.rejected, 'input')} gave no image: {counts.why() or 'none at all'}"
+    explained = _explained(list(counts.reasons), counts.reasons)
+    return document, chain([title], explained, [retry.text()] if retry else [])
 
 
-def _summary_lines(counts: "VerdictCounts", passing: int) -> Iterator[str]:
-    from dali_pipelines.rejects.counts import counted
-
-    yield f"{counted(counts.rejected, 'input')} gave no image: {counts.why() or 'none at all'}"
-    yield from _explained(list(counts.reasons), counts.reasons)
-    if counts.failed:
-        as_they_are = f", {passing:,} of them as they are" if passing else ""
-        yield (
-            f"the {counts.failed:,} that failed are worth --retry-failed (of scan and preprocess) "
-            f"once they are mended{as_they_are}"
-        )
-
-
-def _list(rows: "Sequence[Reject]", paths: bool) -> tuple[dict[str, Any], Iterator[str]]:
-    """One entry for each of the rows, with its path only where that was asked for."""
-    nameless = sum(not row.image_id for row in rows)
+def _list(
+    rows: "Sequence[tuple[int, Reject]]", paths: bool
+) -> tuple[dict[str, Any], Iterator[str]]:
+    """One entry for each of the rows and its line, with its path only where that was asked for."""
+    nameless = sum(not row.image_id for _, row in rows)
     if nameless and not paths:
         click.echo(
-            f"{nameless:,} of {len(rows):,} have no image_id, since no header was read; "
-            "--paths names the files",
+            f"{nameless:,} of {len(rows):,} have no image_id, since no header was read, and go by "
+            "their line in the table; --paths names the files",
             err=True,
         )
     names = ("path", "member") if paths else ()
     document = [
         {name: getattr(row, name) for name in ("image_id", "stage", "detail", *names)}
-        | {"code": row.reason.value}
-        for row in rows
+        | {"code": row.reason.value, "line": line}
+        for line, row in rows
     ]
     return {"rows": document}, _rows(rows, paths)
 
 
-def _rows(rows: "Sequence[Reject]", paths: bool) -> Iterator[str]:
-    for row in rows:
-        yield f"{row.image_id or '-':<32}  {row.reason.value}  {row.stage}  {_plain(row.detail)}"
+def _rows(rows: "Sequence[tuple[int, Reject]]", paths: bool) -> Iterator[str]:
+    for line, row in rows:
+        name = row.image_id or f"line {line}"
+        yield f"{name:<32}  {row.reason.value}  {row.stage}  {_plain(row.detail)}"
         if paths:
             member = f"  member {_plain(row.member)}" if row.member else ""
             yield f"{_INDENT}{_plain(row.path)}{member}"
@@ -148,8 +142,14 @@ def _describe(code: "Reason | Flag") -> dict[str, Any]:
 
 def _reason(code: str) -> "Reason":
     from dali_pipelines.settings import closest
-    from dali_pipelines.verdicts import Reason
+    from dali_pipelines.verdicts import Flag, Reason
 
+    if code in list(Flag):
+        raise click.UsageError(
+            f"{code!r} is no code of rejects but a flag of accepted images: `mammo preview "
+            f"MANIFEST --flag {code}` draws what the scan flagged, `mammo verify --json` names "
+            "what it flags itself"
+        )
     known = [reason.value for reason in Reason]
     if code not in known:
         raise click.UsageError(f"no code {code!r} of rejects.{closest(code, known)}")

@@ -1,9 +1,10 @@
 """`mammo scan`: files and folders to a manifest, and a row of its rejects for all else."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
+from click.core import ParameterSource
 
 from cli.checks import ends_in, require_apart, times
 from cli.ending import print_result, say_verdicts
@@ -13,6 +14,8 @@ from dali_pipelines.rejects.limits import NO_LIMIT, parse_limit
 if TYPE_CHECKING:
     from dali_pipelines.catalog.build import Catalog, CatalogSettings
     from dali_pipelines.catalog.retry import Retried
+
+_READ: Final = ("accept_processing", "any_modality", "frames", "max_pixels", "max_inflated")
 
 
 @click.command()
@@ -117,11 +120,11 @@ def command(
     followed.
 
     Of n frames --frames middle takes number (n - 1) // 2, counted from 0; all gives one image a
-    frame; mip is the maximum of their stored values, shown like the first one.
+    frame; mip takes of each pixel the value that is shown brightest.
 
-    With --retry-failed, give the other options of the first scan again; SRC may be left out, or
-    narrows what is tried. Inputs that were skipped stay so. Columns that were added since stay; new
-    images get labels if --labels is given, and no fold until `mammo split` runs again.
+    With --retry-failed, files are read as the first scan read them; SRC may be left out, or narrows
+    what is tried. What was skipped stays so, as do columns that were added since. New images get
+    labels by --labels and the fold of their patient; `mammo split --keep` places new patients.
     """
     from dali_pipelines.catalog.build import CatalogSettings
     from dali_pipelines.catalog.scan import ScanOptions
@@ -155,6 +158,15 @@ def _retry(sources: tuple[Path, ...], settings: "CatalogSettings") -> "Retried":
     from cli.progress import progress
     from dali_pipelines.catalog.retry import plan_retry, write_retry
 
-    plan = plan_retry(sources, settings)
+    plan = plan_retry(sources, settings, _given())
     with progress(len(plan.inputs), "scan again", "files") as bar:
         return write_retry(plan, lambda done, counts: bar.update(done, **counts))
+
+
+def _given() -> set[str]:
+    """The fields of ReadOptions that an option of the command line sets."""
+    context = click.get_current_context()
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = {name for name, source in sources.items() if source is ParameterSource.COMMANDLINE}
+    fields = {"no_hash": "hash"} | {name: name for name in _READ}
+    return {field for name, field in fields.items() if name in given}

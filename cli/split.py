@@ -2,17 +2,29 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from cli.checks import SEED, ends_in
 from dali_pipelines.errors import ConfigError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDS: Final = 4
+
 
 @click.command()
 @click.argument("manifest", type=click.Path(path_type=Path))
-@click.option("--folds", type=click.IntRange(min=2), default=4, help="How many folds.")
+@click.option(
+    "--folds", type=click.IntRange(min=2), show_default="4; with --keep as many as there are",
+    help="How many folds.",
+)  # fmt: skip
 @click.option("--seed", type=SEED, default=0, help="Another seed, other folds.")
+@click.option(
+    "--keep", is_flag=True, help="Keep the folds that the manifest has; place only new patients."
+)
 @click.option("--group", default="patient_id", help="The column that is never split.")
 @click.option("--label", default="cancer", help="The column that is spread evenly.")
 @click.option(
@@ -25,14 +37,7 @@ from dali_pipelines.errors import ConfigError
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
-    *,
-    manifest: Path,
-    folds: int,
-    seed: int,
-    group: str,
-    label: str,
-    out: Path | None,
-    as_json: bool,
+    *, manifest: Path, group: str, label: str, out: Path | None, as_json: bool, **how: Any
 ) -> None:
     r"""Assign each patient to a fold, and prove that no fold knows another.
 
@@ -40,20 +45,47 @@ def command(
     mammo split train.parquet --folds 4
 
     The same images, labels and seed give the same folds. Patients who share a study, an identical
-    codestream or the label table's patient stay together.
+    codestream or the label table's patient stay together. Images that were added later get folds by
+    --keep; without it patients change folds, and a checkpoint may have learned from its own.
     """
+    from dali_pipelines.atomic import alone_with
     from dali_pipelines.manifest import read_manifest, write_manifest
-    from dali_pipelines.splits import assign_folds, leakage_receipt, require_no_overlap
+    from dali_pipelines.splits import leakage_receipt, require_no_overlap
 
     out = out or manifest
-    frame = assign_folds(read_manifest(manifest), folds, seed, label, group)
-    require_no_overlap(frame, group)
-    _carry_key(manifest.with_suffix(".key"), out.with_suffix(".key"))
-    write_manifest(frame, out)
-    _carry_rejects(manifest, out)
+    with alone_with(out):
+        before = read_manifest(manifest)
+        frame = _split(before, label, group, **how)
+        require_no_overlap(frame, group)
+        _carry_key(manifest.with_suffix(".key"), out.with_suffix(".key"))
+        write_manifest(frame, out)
+        _carry_rejects(manifest, out)
+    _say_moved(before, frame, group)
     receipt = leakage_receipt(frame, group, label)
     click.echo(receipt.text(), err=True)
     click.echo(json.dumps({"manifest": str(out), **receipt.to_dict()}) if as_json else str(out))
+
+
+def _split(
+    frame: "pd.DataFrame", label: str, group: str, *, folds: int | None, seed: int, keep: bool
+) -> "pd.DataFrame":
+    from dali_pipelines.splits import assign_folds, complete_folds
+
+    if keep:
+        return complete_folds(frame, folds, seed, label, group)
+    return assign_folds(frame, folds or FOLDS, seed, label, group)
+
+
+def _say_moved(before: "pd.DataFrame", after: "pd.DataFrame", group: str) -> None:
+    from dali_pipelines.kept_folds import count_moved
+
+    moved, placed = count_moved(before, after, group)
+    if moved:
+        click.echo(
+            f"{moved:,} of {placed:,} patients with a fold are in another one now, so a checkpoint "
+            "may have learned from its held-out fold; --keep keeps the folds that a manifest has",
+            err=True,
+        )
 
 
 def _carry_key(old: Path, new: Path) -> None:

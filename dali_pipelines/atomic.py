@@ -22,8 +22,7 @@ def replacing(path: Path, mode: int = PUBLIC_MODE) -> Iterator[Path]:
     What a killed process left aside is removed. Raises ConfigError if `path` is a folder, a device
     or a pipe, which must not be replaced.
     """
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"{str(path)!r} is there and is no regular file; name another file")
+    require_replaceable(path)
     _drop_leftovers(path)
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     aside.unlink(missing_ok=True)
@@ -37,6 +36,12 @@ def replacing(path: Path, mode: int = PUBLIC_MODE) -> Iterator[Path]:
     finally:
         os.close(held)
         aside.unlink(missing_ok=True)
+
+
+def require_replaceable(path: Path) -> None:
+    """Raise ConfigError if `path` is a folder, a device or a pipe."""
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{str(path)!r} is there and is no regular file; name another file")
 
 
 @contextmanager
@@ -55,12 +60,56 @@ def alone_in(folder: Path) -> Iterator[None]:
         os.close(held)
 
 
-def _require_unheld(descriptor: int, folder: Path) -> None:
+@contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """The file `path`, there or not, and what lies beside it are this block's until it ends.
+
+    Raises ConfigError where another process is in such a block, or there is no such folder. Its
+    mark is the lock on a hidden file, `guard_of(path)`, which goes with the block; what a killed
+    process left of it holds nobody. A file system without locks lets all in.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"no folder {str(path.parent)!r}; make it, or name another file")
+    held = _hold(guard_of(path), path)
+    try:
+        yield
+    finally:
+        guard_of(path).unlink(missing_ok=True)  # while held, so that nobody else's is removed
+        os.close(held)
+
+
+def guard_of(path: Path) -> Path:
+    """The file that `alone_with` locks."""
+    return path.with_name(f".{path.name}.lock")
+
+
+def _hold(guard: Path, path: Path) -> int:
+    """A descriptor of the locked guard; of one that was removed meanwhile the lock is worthless."""
+    while True:
+        held = os.open(guard, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_MODE)
+        try:
+            _require_unheld(held, path)
+            if _is_at(held, guard):
+                return held
+        except BaseException:
+            os.close(held)
+            raise
+        os.close(held)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _require_unheld(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise ConfigError(
-            f"another run is writing to {str(folder)!r}; wait for it, or choose another folder"
+            f"another run is writing to {str(path)!r}; wait for it, or choose another place"
         ) from error
     except OSError:
         return

@@ -21,6 +21,7 @@ from dali_pipelines.verdicts import Status
 
 VERSION: Final = 2
 _VERSION_KEY: Final = b"mammostream_manifest"
+SCAN: Final = "mammostream_scan"  # in `attrs` of a frame: text on the scan behind it
 _TEXT: Final = pa.string()
 _TEXTS: Final = pa.list_(pa.string())
 _SHARED_TEXT: Final = pa.dictionary(pa.int32(), pa.string())  # each value is held once
@@ -148,16 +149,20 @@ def to_records(frame: pd.DataFrame) -> list[ImageRecord]:
 def write_manifest(frame: pd.DataFrame, path: Path) -> None:
     """Write the rows in one step, so that `path` never holds half a table.
 
-    The bytes depend on the rows alone. Raises DatasetError where a column of SCHEMA is missing.
+    What `attrs` has under SCAN goes along. The bytes depend on that and the rows alone. Raises
+    DatasetError where a column of SCHEMA is missing.
     """
-    table = _to_arrow(frame).replace_schema_metadata({_VERSION_KEY: str(VERSION).encode()})
+    metadata = {_VERSION_KEY: str(VERSION).encode()}
+    if SCAN in frame.attrs:
+        metadata[SCAN.encode()] = frame.attrs[SCAN].encode()
+    table = _to_arrow(frame).replace_schema_metadata(metadata)
     # Arrow's own files cannot have names that are not UTF-8; those of Python can.
     with replacing(path, PRIVATE_MODE) as aside, aside.open("wb") as file:
         pq.write_table(table, file, compression="zstd")
 
 
 def read_manifest(path: str | Path) -> pd.DataFrame:
-    """The rows that `write_manifest` was given, with the same types.
+    """The rows that `write_manifest` was given, with the same types, and SCAN in `attrs`.
 
     Raises ConfigError if there is no such file, DatasetError if it is not a manifest.
     """
@@ -169,7 +174,10 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
         # (12 of 20 runs with pyarrow 26.0.1).
         file = pq.ParquetFile(pa.BufferReader(path.read_bytes()), pre_buffer=False)
         _require_version(file.schema_arrow, path)
-        return _to_pandas(file.read())
+        frame = _to_pandas(file.read())
+        if text := file.schema_arrow.metadata.get(SCAN.encode()):
+            frame.attrs[SCAN] = text.decode(errors="replace")
+        return frame
     except (pa.ArrowInvalid, OSError) as error:
         raise DatasetError(f"{str(path)!r} is not a manifest; `mammo scan` writes one") from error
 

@@ -120,20 +120,20 @@ def _open(location: Location) -> Iterator[ByteView]:
 
 
 def _require_unchanged(location: Location, state: os.stat_result) -> None:
-    if (state.st_size, state.st_mtime_ns) != (location.file_size, location.mtime_ns):
-        raise RejectError(
-            Reason.CHANGED,
-            f"the file has {state.st_size} bytes and another time than the scan saw, which found "
-            f"{location.file_size}; scan again",
-        )
+    changes = []
+    if state.st_size != location.file_size:
+        changes.append(f"{state.st_size} bytes, not {location.file_size}")
+    if state.st_mtime_ns != location.mtime_ns:
+        changes.append("another time than the scan saw")
+    if changes:
+        raise RejectError(Reason.CHANGED, f"the file has {' and '.join(changes)}")
 
 
 def _require_same_bytes(digest: str, record: ImageRecord) -> None:
     if digest != record.sha256:
         raise RejectError(
             Reason.CHANGED,
-            "the codestream's SHA-256 is not the one that the scan found, so its bytes changed; "
-            "fetch the file again",
+            "the codestream's SHA-256 is not the one that the scan found, so its bytes changed",
         )
 
 
@@ -144,6 +144,5 @@ def _require_same_header(bare: memoryview, record: ImageRecord) -> None:
     if read_stream_info(bare) != replace(record.stream, boxed=False):
         raise RejectError(
             Reason.CHANGED,
-            "the codestream's header is not the one that the scan found, so its bytes changed; "
-            "fetch the file again",
+            "the codestream's header is not the one that the scan found, so its bytes changed",
         )

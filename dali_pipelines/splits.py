@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from dali_pipelines.errors import ConfigError, DatasetError
+from dali_pipelines.kept_folds import FOLD, keep_folds
 from dali_pipelines.patient_groups import (
     LABEL_PATIENT,
     LINKS,
@@ -25,7 +26,6 @@ from dali_pipelines.patient_groups import (
     name_patients,
 )
 
-FOLD: Final = "fold"
 _UNLABELED: Final = 2  # the class of an image without a label, beside 0 and 1
 _CLASSES: Final = 3
 
@@ -98,9 +98,7 @@ def assign_folds(
     """
     if folds < 2:
         raise ConfigError(f"{folds} folds are asked for; wanted are 2 or more")
-    _require_columns(frame, label, group, *UID_COLUMNS, *LINKS)
-    groups = join_patients(name_patients(frame, group), frame)
-    strata = _strata(_classes(frame, label), groups)
+    groups, strata = _groups_and_strata(frame, label, group)
     count = len(np.unique(groups))
     if count < folds:
         raise DatasetError(
@@ -109,6 +107,22 @@ def assign_folds(
             "count as one)"
         )
     fold = _stratify(strata, groups, folds, seed)
+    return frame.assign(**{FOLD: pd.array(fold, dtype="Int16")})
+
+
+def complete_folds(
+    frame: pd.DataFrame,
+    folds: int | None,
+    seed: int,
+    label: str = "cancer",
+    group: str = "patient_id",
+) -> pd.DataFrame:
+    """The frame with the folds that it has, and one for each patient who has none.
+
+    Errors as of `assign_folds` and `keep_folds`; `folds` None is as many as there are.
+    """
+    groups, strata = _groups_and_strata(frame, label, group)
+    fold = keep_folds(frame, groups, strata, folds, seed)
     return frame.assign(**{FOLD: pd.array(fold, dtype="Int16")})
 
 
@@ -150,6 +164,15 @@ def require_no_overlap(frame: pd.DataFrame, group: str = "patient_id") -> None:
         f"patients of the label table are in two folds, among them those of the images {examples}; "
         "assign folds with `mammo split`"
     )
+
+
+def _groups_and_strata(
+    frame: pd.DataFrame, label: str, group: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The patient group and the stratum of each image, (n,) each."""
+    _require_columns(frame, label, group, *UID_COLUMNS, *LINKS)
+    groups = join_patients(name_patients(frame, group), frame)
+    return groups, _strata(_classes(frame, label), groups)
 
 
 def _classes(frame: pd.DataFrame, label: str) -> NDArray[np.int64]:

@@ -8,7 +8,13 @@ from dali_pipelines.records import Encoded, Pixels
 
 
 class PoolWithoutChildren:
-    def __init__(self, _size: int, function: str = CPU_DECODER, timeout_s: float = 0) -> None:
+    def __init__(
+        self,
+        _size: int,
+        function: str = CPU_DECODER,
+        timeout_s: float = 0,
+        bytes_per_pixel: int = 0,
+    ) -> None:
         module, name = function.split(":")
         self._decode = getattr(importlib.import_module(module), name)
 

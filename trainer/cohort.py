@@ -73,7 +73,8 @@ def _require_columns(manifest: pd.DataFrame) -> None:
         )
     if "fold" not in manifest.columns or manifest["fold"].isna().any():
         raise DatasetError(
-            "the manifest has images without a fold; assign folds with `mammo split`"
+            "the manifest has images without a fold; assign folds with `mammo split`, or with "
+            "`mammo split --keep` where others have one"
         )
 
 

@@ -13,14 +13,17 @@ from typing import Any
 import pandas as pd
 
 from dali_pipelines.adapters import JoinReport, Labels, join, read_labels
+from dali_pipelines.atomic import alone_with, guard_of, require_replaceable, sync
 from dali_pipelines.catalog.inventory import Inventory, take_inventory
+from dali_pipelines.catalog.origin import Origin, digest_rejects, set_origin
 from dali_pipelines.catalog.scan import Progress, ScanOptions, scan
 from dali_pipelines.catalog.walk import Input, walk
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.identity import load_key
+from dali_pipelines.kept_folds import inherit_folds
 from dali_pipelines.manifest import to_frame, write_manifest
-from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts
-from dali_pipelines.rejects.table import rejects_beside, write_rejects
+from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts, counted
+from dali_pipelines.rejects.table import read_rejects, rejects_beside, write_rejects
 from dali_pipelines.verdicts import Reject
 
 
@@ -45,6 +48,11 @@ class CatalogSettings:
         return rejects_beside(self.manifest)
 
     @property
+    def pending(self) -> Path:
+        """Where the table of rejects waits until its manifest is written."""
+        return self.rejects.with_name(f".{self.rejects.name}.next")
+
+    @property
     def key_path(self) -> Path:
         """The path of the id key."""
         return self.key or self.manifest.with_suffix(".key")
@@ -53,7 +61,8 @@ class CatalogSettings:
     def own(self) -> list[Path]:
         """What the scan reads or writes itself, and so is no input of it."""
         labels = [self.labels] if self.labels else []
-        return [self.manifest, self.rejects, self.key_path, *labels]
+        aside = [self.pending, guard_of(self.manifest)]  # which a killed run may have left
+        return [self.manifest, self.rejects, self.key_path, *aside, *labels]
 
     def read_labels(self) -> Labels | None:
         """The labels to join, None where none were named; errors as of the adapter."""
@@ -113,12 +122,14 @@ def plan_catalog(sources: Sequence[Path], settings: CatalogSettings) -> CatalogP
 def write_catalog(plan: CatalogPlan, progress: Progress = lambda _done, _counts: None) -> Catalog:
     """Scan the inputs and write the files; the same inputs give the same bytes.
 
-    Raises DatasetError where no input is an image, or the labels do not fit; the rejects have been
-    written then, and in the second case the manifest too, without labels.
+    Raises ConfigError where another run is writing them. Raises DatasetError where the labels do
+    not fit; the files have been written then, without labels. Raises DatasetError where no input is
+    an image; the rejects have been written then, unless there is the manifest of an earlier scan.
     """
-    result = scan(plan.inputs, plan.settings.scan, plan.id_key, progress)
-    frame = to_frame(result.records)
-    return publish(plan.settings, frame, plan.labels, result.rejects, len(plan.inputs))
+    with alone_with(plan.settings.manifest):
+        result = scan(plan.inputs, plan.settings.scan, plan.id_key, progress)
+        frame = to_frame(result.records)
+        return publish(plan.settings, frame, plan.labels, result.rejects, len(plan.inputs))
 
 
 def publish(
@@ -130,25 +141,76 @@ def publish(
 ) -> Catalog:
     """Write the manifest, with the labels joined, and its rejects; errors as of `write_catalog`.
 
-    The manifest comes first: a run killed between the two leaves no image that is in neither.
+    To be called within `alone_with` the manifest.
+    Where the frame has folds, new images of a patient who has one get it (`inherit_folds`).
     """
     if frame.empty:
-        write_rejects(rejects, settings.rejects)
-        counts = _count(inputs, frame, rejects)
-        raise DatasetError(f"no image among {counts.line(settings.rejects)}")
+        raise _no_image(settings, _count(inputs, frame, rejects), rejects)
     joined, misfit = None, None
     if labels is not None:
         try:  # where they do not fit, the hours of the scan are not lost
             frame, joined = join(frame, labels)
         except DatasetError as error:
             misfit = error
-    write_manifest(frame, settings.manifest)
-    write_rejects(rejects, settings.rejects)
+    frame = inherit_folds(frame)
+    set_origin(frame, Origin(settings.scan.read, digest_rejects(rejects)))
+    _write_both(frame, rejects, settings)
     if misfit is not None:
         kept = f"the manifest without labels was kept in {str(settings.manifest)!r}"
         raise DatasetError(f"{misfit}; {kept}") from misfit
     counts = _count(inputs, frame, rejects)
     return Catalog(settings, frame, take_inventory(frame, counts), joined, counts)
+
+
+def read_own_rejects(settings: CatalogSettings, origin: Origin | None) -> list[Reject]:
+    """The rejects of the scan that wrote the manifest; None for `origin` where there is none.
+
+    Also where that was killed before its table had its name. Raises ConfigError where the table
+    is missing or is another scan's.
+    """
+    if origin is not None and settings.pending.exists():
+        rows = read_rejects(settings.pending)
+        if digest_rejects(rows) == origin.rejects:
+            return rows
+    rows = read_rejects(settings.rejects)
+    if origin is None or digest_rejects(rows) == origin.rejects:
+        return rows
+    raise ConfigError(
+        f"{str(settings.rejects)!r} is not as the scan of {str(settings.manifest)!r} wrote it; "
+        "put that back, or scan all again"
+    )
+
+
+def _write_both(frame: pd.DataFrame, rejects: Sequence[Reject], settings: CatalogSettings) -> None:
+    """Write manifest and rejects, so that a manifest never stands without its own.
+
+    The rejects are whole on disk, under another name, before the manifest that states their digest
+    takes its place. A run killed before that leaves both files as they were, one killed after it
+    both new tables, of which `read_own_rejects` takes the right one.
+    """
+    require_replaceable(settings.rejects)
+    try:
+        write_rejects(rejects, settings.pending)
+        write_manifest(frame, settings.manifest)
+    except Exception:
+        settings.pending.unlink(missing_ok=True)
+        raise
+    settings.pending.replace(settings.rejects)
+    sync(settings.rejects.parent)
+
+
+def _no_image(
+    settings: CatalogSettings, counts: VerdictCounts, rejects: Sequence[Reject]
+) -> DatasetError:
+    """What to raise; the rejects are written where they cannot be taken for another scan's."""
+    if not settings.manifest.exists():
+        write_rejects(rejects, settings.rejects)
+        return DatasetError(f"no image among {counts.line(settings.rejects)}")
+    among = f"no image among {counted(counts.inputs, 'input')}: {counts.why() or 'none at all'}"
+    return DatasetError(
+        f"{among}; nothing was written, since {str(settings.manifest)!r} is of an earlier scan; "
+        "name another manifest to have the rejects in a table"
+    )
 
 
 def _count(inputs: int, frame: pd.DataFrame, rejects: Sequence[Reject]) -> VerdictCounts:

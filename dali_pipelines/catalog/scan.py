@@ -75,7 +75,9 @@ def scan(
                 records.extend(verdict)
             tally[_status(verdict)] += 1
         progress(len(results), tally)
-    return _settle([*known, *records], rejects, len(by_input(known)) + len(inputs))
+    settled = _settle([*known, *records], rejects, len(by_input(known)) + len(inputs))
+    progress(0, _tally_of(settled, inputs))  # the last word: duplicates are known only now
+    return settled
 
 
 def _settle(records: list[ImageRecord], rejects: list[Reject], inputs: int) -> ScanResult:
@@ -119,6 +121,13 @@ def _status(verdict: Sequence[ImageRecord] | Reject) -> str:
     if isinstance(verdict, Reject):
         return verdict.reason.status.value
     return (Status.FLAGGED if any(record.flags for record in verdict) else Status.OK).value
+
+
+def _tally_of(result: ScanResult, inputs: Sequence[Input]) -> dict[str, int]:
+    """The counts of these inputs alone, without those of an earlier scan."""
+    places = {(item.path, item.member) for item in inputs}
+    records = [r for r in result.records if (r.location.path, r.location.member) in places]
+    return _tally(records, [r for r in result.rejects if (r.path, r.member) in places])
 
 
 def _tally(records: Sequence[ImageRecord], rejects: Sequence[Reject]) -> dict[str, int]:

@@ -54,7 +54,7 @@ def describe(
         ("breast", _breast(record)),
         ("chest wall", _chest_wall(content, record.tags)),
         ("crop", _crop(box, record, recipe)),
-        ("mirror", _mirror(box, recipe)),
+        ("mirror", _mirror(box, recipe, content)),
         ("resize", _resize(box, recipe)),
         ("numbers", _numbers(recipe)),
         ("recipe", f"{recipe.name}, hash {recipe.hash}"),
@@ -157,13 +157,16 @@ def _crop(box: Roi, record: ImageRecord, recipe: Recipe) -> str:
     return f"{rows}, columns {box.left:,} to {box.right - 1:,}: {area:.0%} of the image"
 
 
-def _mirror(box: Roi, recipe: Recipe) -> str:
+def _mirror(box: Roi, recipe: Recipe, content: Content) -> str:
     if recipe.roi.mirror == "none":
         return "no, as the recipe asks"
     if not box.found:
         return "no, as there is no breast to turn"
     half = "right" if box.mirror else "left"
-    return f"{'yes' if box.mirror else 'no'}: more of the breast lies in the {half} half"
+    decided = f"{'yes' if box.mirror else 'no'}: more of the breast lies in the {half} half"
+    if content.chest_side == half:
+        return decided
+    return f"{decided}, which decides though it does not tell the chest wall for sure"
 
 
 def _resize(box: Roi, recipe: Recipe) -> str:

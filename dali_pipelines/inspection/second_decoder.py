@@ -16,6 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+# Loads GDCM too. Not where they are used: a child measures the libraries first, to tell their
+# memory from that of an image.
+from pydicom.encaps import encapsulate
+from pydicom.pixels.decoders.base import get_decoder
+
 from dali_pipelines.codestream.jpeg import DRI, SOS, walk_segments
 from dali_pipelines.codestream.markers import read_uint
 from dali_pipelines.cpu.htj2k import decode_by_openjph, suits_openjph
@@ -26,6 +31,10 @@ from dali_pipelines.stored_values import stream_shift
 from dali_pipelines.verdicts import Reason, RejectError
 
 Independence = Literal["another implementation", "another build of the same library", "none"]
+
+# Measured on 25 MP, beside codestream and shared memory: GDCM 18.5 (JPEG-LS), Pillow 9.8, pydicom's
+# RLE 9.0, OpenJPEG 6.2, liblj92 3.0; GDCM and pydicom copy the codestream, which takes up to 2.
+SECOND_BYTES_PER_PIXEL: Final = 24
 
 _JPEG_LOSSLESS: Final = "1.2.840.10008.1.2.4.57"
 _JPEGLS_LOSSLESS: Final = "1.2.840.10008.1.2.4.80"
@@ -200,9 +209,6 @@ def _by_pydicom(
     data: NDArray[np.uint8], syntax: str, plugin: str, shape: tuple[int, int], bits: int
 ) -> _Array:
     """Unsigned values (H, W) of `bits` bits, by one of the decoders that pydicom can call."""
-    from pydicom.encaps import encapsulate  # noqa: PLC0415 - 0.3 s to import, and seldom needed
-    from pydicom.pixels.decoders.base import get_decoder  # noqa: PLC0415
-
     form: dict[str, Any] = {
         "rows": shape[0],
         "columns": shape[1],

@@ -5,7 +5,7 @@ values from them, and does the picture look like a mammogram. Both decoders run 
 any run, so a file that kills one costs one row.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 
 from dali_pipelines.grayscale import display_table
 from dali_pipelines.inspection.content import look_at
-from dali_pipelines.inspection.second_decoder import SecondDecoder, second_decoder
+from dali_pipelines.inspection.second_decoder import (
+    SECOND_BYTES_PER_PIXEL,
+    SecondDecoder,
+    second_decoder,
+)
 from dali_pipelines.isolation.pool import DecodePool
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import Recipe
@@ -31,7 +35,11 @@ from dali_pipelines.verdicts import Flag, Reason, Reject, RejectError, guarded
 SECOND_DECODER: Final = "dali_pipelines.inspection.second_decoder:decode_second"
 
 _WHOLE: Final = Recipe("verify")  # every wavelet level, and the default window
-_SAYS_NOTHING: Final = {Reason.UNSUPPORTED, Reason.TIMEOUT, Reason.OUT_OF_MEMORY}
+# Of the second decoder these tell its own limits: GDCM aborts where memory is lacking, for one.
+_SAYS_NOTHING: Final = {
+    *(Reason.UNSUPPORTED, Reason.TIMEOUT, Reason.OUT_OF_MEMORY, Reason.DECODER_CRASH),
+    Reason.UNEXPECTED,
+}
 
 
 @dataclass(slots=True)
@@ -62,21 +70,26 @@ class KindReport:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was found, by kind of codestream, and how often each content flag.
+    """What was found, by kind of codestream, and which images have each content flag.
 
     `rejects` holds the images that gave no picture, or two different ones (MISMATCH).
     """
 
     kinds: dict[StreamKind, KindReport]
-    flags: dict[Flag, int]
+    flags: dict[Flag, list[str]]
     rejects: list[Reject]
+
+    @property
+    def flagged(self) -> set[str]:
+        """The ids of the images with any content flag."""
+        return {image_id for images in self.flags.values() for image_id in images}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested values, for JSON."""
         return {
             "kinds": {name: kind.to_dict() for name, kind in self.kinds.items()},
-            "flags": {flag.value: count for flag, count in self.flags.items()},
-            "rejects": len(self.rejects),
+            "flags": {flag.value: images for flag, images in self.flags.items()},
+            "rejects": {reject.image_id: reject.reason.value for reject in self.rejects},
         }
 
 
@@ -91,7 +104,7 @@ def verify(
     """
     rejections = Rejections(records)
     kinds: dict[StreamKind, KindReport] = {}
-    flags: Counter[Flag] = Counter()
+    flags: defaultdict[Flag, list[str]] = defaultdict(list)
     with closing(_Decoders(threads)) as decoders, ThreadPoolExecutor(threads) as pool:
         try:
             jobs = {pool.submit(_check, record, decoders): k for k, record in enumerate(records)}
@@ -99,14 +112,15 @@ def verify(
                 checked, k = job.result(), jobs[job]
                 if checked.error is not None:
                     rejections.add(k, checked.stage, checked.error)
-                flags.update(checked.flags)
+                for flag in checked.flags:
+                    flags[flag].append(records[k].image_id)
                 _count(kinds.setdefault(records[k].stream.kind, KindReport()), checked)
                 progress(len(rejections.by_id))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             decoders.stop()
             raise
-    in_order = {flag: flags[flag] for flag in Flag if flag in flags}
+    in_order = {flag: sorted(flags[flag]) for flag in Flag if flag in flags}
     return Verification(dict(sorted(kinds.items())), in_order, rejections.rows)
 
 
@@ -129,7 +143,7 @@ class _Decoders:
 
     def __init__(self, threads: int) -> None:
         self.first = DecodePool(threads)
-        self.second = DecodePool(threads, SECOND_DECODER)
+        self.second = DecodePool(threads, SECOND_DECODER, bytes_per_pixel=SECOND_BYTES_PER_PIXEL)
 
     def stop(self) -> None:
         self.first.stop()

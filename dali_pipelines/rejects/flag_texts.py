@@ -84,7 +84,8 @@ FLAG_TEXTS: Final[Mapping[Flag, tuple[str, str]]] = {
         "Compare brightness with other images of the same scanner.",
     ),
     Flag.LUT_RANGE_SUSPECT: (
-        "A lookup table uses far less or more than the range of gray it states.",
+        "A lookup table uses far less or more than the range of gray it states, or starts beyond "
+        "all values.",
         "Compare brightness with other images of the same scanner.",
     ),
     Flag.PADDING_SUSPECT: (

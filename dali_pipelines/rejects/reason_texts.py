@@ -10,7 +10,7 @@ from dali_pipelines.verdicts import Reason
 
 _NOTHING: Final = "Nothing needs to be done."
 _AGAIN: Final = "Fetch the file again from the archive it came from."
-_REPORT: Final = "Use --retry-failed, and report the kind of scanner if it fails again."
+_REPORT: Final = "Try the file again, and report the kind of scanner if it fails again."
 
 REASON_TEXTS: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.NOT_DICOM: (
@@ -52,15 +52,15 @@ REASON_TEXTS: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.EMPTY: ("The file has no bytes, as after a failed copy.", _AGAIN),
     Reason.IO: (
         "The file could not be read, or is gone.",
-        "Check the disk or the network share that it lies on, then use --retry-failed.",
+        "Check the disk or the network share that it lies on, then try again.",
     ),
     Reason.PERMISSION: (
         "This account may not read the file or folder.",
-        "Have read permission granted, then use --retry-failed.",
+        "Have read permission granted, then try again.",
     ),
     Reason.CHANGED: (
         "The file is not the one that was scanned: its size, time or content changed since.",
-        "Scan again, or put the file back that was scanned.",
+        "Put the file back that was scanned, or scan again.",
     ),
     Reason.TRUNCATED: (
         "The file, or the picture in it, ends too early, so a part of the image is missing.",
@@ -120,11 +120,11 @@ REASON_TEXTS: Final[Mapping[Reason, tuple[str, str]]] = {
     ),
     Reason.TIMEOUT: (
         "The picture was not decompressed within the time limit.",
-        "Use --retry-failed when the machine is less busy; if it fails again, the file is damaged.",
+        "Try again when the machine is less busy; if it fails again, the file is damaged.",
     ),
     Reason.OUT_OF_MEMORY: (
         "The machine had no memory left for this image.",
-        "Use --retry-failed with fewer workers or threads.",
+        "Try again with fewer workers or threads.",
     ),
     Reason.MISMATCH: (
         "Two independent decoders read different pictures from the same file.",

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import click
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
@@ -13,7 +14,7 @@ import dali_pipelines.inspection.previewer
 from cli.preview import command
 from dali_pipelines.errors import ConfigError, DatasetError, RejectsError
 from dali_pipelines.identity import image_id, load_key
-from dali_pipelines.manifest import read_manifest
+from dali_pipelines.manifest import read_manifest, write_manifest
 from dali_pipelines.rejects.table import read_rejects
 from tests.pool_without_children import PoolWithoutChildren
 
@@ -93,6 +94,55 @@ def test_an_input_without_a_picture_has_a_verdict(rows: pd.DataFrame, tmp_path: 
     assert row.path == str(tmp_path / "secret.dcm")
     beside = run(tmp_path / "secret.txt", rows["path"][1], "-O", tmp_path / "c")
     assert beside.exception is None  # it is no lost image
+
+
+def test_no_table_where_nothing_was_rejected(rows: pd.DataFrame, tmp_path: Path) -> None:
+    assert run(rows["path"][0], "-O", tmp_path / "a.png").exception is None
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "a.key"}
+    (tmp_path / "a_rejects.csv").write_text("of an earlier run")
+    run(rows["path"][0], "-O", tmp_path / "a.png")
+    assert read_rejects(tmp_path / "a_rejects.csv") == []
+
+
+def test_a_verdict_gives_its_advice_once(rows: pd.DataFrame, tmp_path: Path) -> None:
+    whole = Path(rows["path"][0]).read_bytes()
+    (tmp_path / "cut.dcm").write_bytes(whole[:400])
+    said = run(tmp_path / "cut.dcm", "-O", tmp_path / "a.png").stderr
+    assert said.lower().count("fetch") == 1
+
+
+def test_another_suffix_is_no_folder(rows: pd.DataFrame, tmp_path: Path) -> None:
+    for name in ("one.jpg", "one.PNG"):
+        result = run(rows["path"][0], "-O", tmp_path / name)
+        assert isinstance(result.exception, click.UsageError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_few_images_of_a_manifest(
+    rows: pd.DataFrame, phantom_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def names(records: list, *_: object) -> tuple[dict, list]:
+        drawn[:] = [record.image_id for record in records]
+        return {}, []
+
+    monkeypatch.setattr("cli.preview._write", names)
+    manifest = tmp_path / "m.parquet"
+    flags = [["spot"] if k in {3, 5, 9} else [] for k in range(len(rows))]
+    write_manifest(rows.assign(flags=flags), manifest)
+    ids = rows["image_id"].tolist()
+    out = ("-O", tmp_path / "out")
+    result = run(manifest, *out)
+    assert len(drawn) == 20
+    assert "20 of 32 images are drawn; --sample N draws N" in result.stderr
+    assert run(manifest, *out, "--flag", "spot").exception is None
+    assert drawn == [ids[3], ids[5], ids[9]]
+    assert run(manifest, *out, "--id", ids[7], "--id", ids[1]).exception is None
+    assert drawn == [ids[1], ids[7]]
+    assert run(manifest, "-O", tmp_path / "x.png", "--sample", "1").exception is None
+    assert len(drawn) == 1
+    assert isinstance(run(manifest, *out, "--flag", "spots").exception, click.UsageError)
 
 
 def test_a_recipe_that_refuses_every_image(rows: pd.DataFrame, tmp_path: Path) -> None:

@@ -53,11 +53,9 @@ def test_counts_by_code_the_most_frequent_first_and_explained(table: Path) -> No
         "duplicate (skipped)  1",
         f"    {about[2].meaning}",
         f"    {about[2].advice}",
-        "the 3 that failed are worth --retry-failed (of scan and preprocess) once they are mended, "
-        "1 of them as they are",
     ]
     document = parsed(table)
-    assert [document[key] for key in ("inputs", "skipped", "failed", "may_pass")] == [4, 1, 3, 1]
+    assert [document[key] for key in ("inputs", "skipped", "failed", "retry")] == [4, 1, 3, None]
     assert document["codes"][0] == {
         "code": "E_TRUNCATED",
         "status": "failed",
@@ -65,6 +63,15 @@ def test_counts_by_code_the_most_frequent_first_and_explained(table: Path) -> No
         "advice": about[0].advice,
         "count": 2,
     }
+
+
+def test_a_retry_is_offered_where_there_is_one(table: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.parquet").touch()
+    command = f"mammo scan -O {tmp_path}/m.parquet --retry-failed"
+    assert run(table).stdout.splitlines()[-1] == (
+        f"`{command}` opens the 3 failed inputs again, once they are mended"
+    )
+    assert parsed(table)["retry"] == {"command": command, "failed": 3, "may_pass": 0}
 
 
 def test_an_empty_table_says_so(tmp_path: Path) -> None:
@@ -76,9 +83,9 @@ def test_an_empty_table_says_so(tmp_path: Path) -> None:
 def test_rows_go_by_image_id_unless_paths_are_asked_for(table: Path) -> None:
     result = run(table, "--code", "duplicate", "--code", "E_TRUNCATED")
     assert result.stdout.splitlines() == [
-        f"{'-':<32}  E_TRUNCATED  read  ends at byte 9",
+        f"{'line 2':<32}  E_TRUNCATED  read  ends at byte 9",
         f"{'1f' * 16}  duplicate  compare  the same",
-        f"{'-':<32}  E_TRUNCATED  read  ends at byte 7",
+        f"{'line 5':<32}  E_TRUNCATED  read  ends at byte 7",
     ]
     assert "2 of 3 have no image_id" in result.stderr
     assert "JANE" not in result.output
@@ -92,7 +99,7 @@ def test_rows_go_by_image_id_unless_paths_are_asked_for(table: Path) -> None:
     (row,) = parsed(table, "--code", "E_IO", "--paths")["rows"]
     assert row == {
         "image_id": "", "stage": "walk", "detail": "gone", "path": "/JANE/d.dcm", "member": "",
-        "code": "E_IO",
+        "code": "E_IO", "line": 4,
     }  # fmt: skip
 
 
@@ -115,6 +122,7 @@ def test_the_whole_closed_set_is_printed() -> None:
         (["--codes", "m.csv"], "stands alone"),
         (["--codes", "--code", "E_IO"], "stands alone"),
         (["m.csv", "--paths"], "--paths needs --code"),
+        (["m.csv", "--code", "unproven"], "mammo preview MANIFEST --flag unproven"),
         (["m.csv", "--code", "E_TRUNCATE"], "Did you mean 'E_TRUNCATED'"),
     ],
 )

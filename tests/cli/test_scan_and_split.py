@@ -14,8 +14,9 @@ from click.testing import CliRunner, Result
 
 from cli.scan import command as scan
 from cli.split import command as split
+from dali_pipelines.atomic import alone_with
 from dali_pipelines.errors import ConfigError, DatasetError, RejectsError
-from dali_pipelines.manifest import read_manifest, to_records
+from dali_pipelines.manifest import read_manifest, to_records, write_manifest
 from dali_pipelines.phantom.header import HeaderSpec
 from dali_pipelines.phantom.write import write_dicom
 
@@ -115,6 +116,25 @@ def test_scan_then_split(exams: Path, tmp_path: Path) -> None:
     assert rejects[0].read_bytes() == rejects[1].read_bytes()
 
 
+def test_a_retry_and_split_keep_move_nobody(exams: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.parquet"
+    run("scan", exams, "-O", out, "--labels", exams / "labels.csv", "-j", 1)
+    run("split", out, "--folds", 2)
+    frame = read_manifest(out)
+    late = frame["patient_id"].isin(["SECRET0", "SECRET5"])
+    write_manifest(frame.assign(fold=frame["fold"].where(~late)), out)
+    kept = run("split", out, "--keep", "-O", tmp_path / "kept.parquet")
+    assert kept.exception is None
+    assert "in another one now" not in kept.stderr
+    after = read_manifest(tmp_path / "kept.parquet")["fold"]
+    assert after[~late].equals(frame["fold"][~late])
+    assert after.notna().all()
+    assert isinstance(run("split", out, "--keep", "--folds", 3).exception, ConfigError)
+    moved = run("split", out, "--folds", 3).stderr
+    assert " of 6 patients with a fold are in another one now" in moved.splitlines()[0]
+    assert "--keep" in moved
+
+
 def test_scanning_again_gives_the_same_files(exams: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.parquet"
     first, second = [], []
@@ -187,6 +207,11 @@ def test_what_failed_is_tried_again(mixed: Path, tmp_path: Path) -> None:
     assert out.read_bytes() == fresh.read_bytes()
     rejects = (tmp_path / "m_rejects.csv", tmp_path / "fresh_rejects.csv")
     assert rejects[0].read_bytes() == rejects[1].read_bytes()
+    for options, said in ((["--no-hash"], "hash True, not False"), (["--frames", "mip"], "'mip'")):
+        other = run("scan", "-O", out, "-j", 1, "--retry-failed", *options)
+        assert isinstance(other.exception, ConfigError)
+        assert said in str(other.exception)
+    assert run("scan", "-O", out, "-j", 1, "--retry-failed", "--frames", "error").exit_code == 0
     report = json.loads(run("scan", "-O", out, "-j", 1, "--retry-failed", "--json").stdout)
     assert (report["retried"]["tried"], report["inventory"]["images"]) == (1, 4)
     assert run("scan", "-O", out).exit_code == 2  # without --retry-failed there must be a SRC
@@ -288,6 +313,28 @@ def test_the_key_goes_with_the_manifest(exams: Path, tmp_path: Path) -> None:
     assert (new.read_bytes(), key.read_text()) == (before, "ab" * 32)
     assert isinstance(run("split", out, "-O", key).exception, ConfigError)
     assert [run("split", out, "--seed", seed).exit_code for seed in (-1, 2**32)] == [2, 2]
+
+
+def test_a_split_keeps_what_a_retry_needs_and_waits_for_nobody(exams: Path, tmp_path: Path) -> None:
+    out, new = tmp_path / "m.parquet", tmp_path / "s.parquet"
+    labels, first = ("--labels", exams / "labels.csv"), ("--max-pixels", 7, "--no-hash", "-j", 1)
+    assert run("scan", exams, "-O", out, *labels, *first).exception is None
+    with alone_with(new):
+        result = run("split", out, "--folds", 2, "-O", new)
+    assert isinstance(result.exception, ConfigError)
+    assert "another run is writing" in str(result.exception)
+    assert run("split", out, "--folds", 2, "-O", new).exception is None
+    assert run("split", new, "--folds", 2).exception is None
+    again = ("scan", "-O", new, "--retry-failed", "-j", 1)
+    result = run(*again, "--max-pixels", 8)
+    assert isinstance(result.exception, ConfigError)
+    assert "scanned with max_pixels 7000000, not 8000000" in str(result.exception)
+    before = new.read_bytes()
+    assert run(*again, "--max-pixels", 7).exception is None
+    assert run(*again).exception is None
+    assert new.read_bytes() == before
+    result = run("scan", tmp_path / "nosuch", *again[1:])
+    assert isinstance(result.exception, ConfigError)
 
 
 def test_split_says_what_it_lacks(exams: Path, tmp_path: Path) -> None:

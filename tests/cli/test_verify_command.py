@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -69,7 +70,10 @@ def test_rot_ends_with_three_unless_it_is_allowed(manifest: Callable, tmp_path: 
     rejects = read_rejects(tmp_path / "m_verify_rejects.csv")
     assert {reject.reason for reject in rejects} == {Reason.CHANGED}
     assert {reject.image_id for reject in rejects} == {r.image_id for r in _records(rotten)}
-    assert run(rotten, "--all", "--max-rejects", "100%").exception is None
+    allowed = run(rotten, "--all", "--max-rejects", "100%", "--json")
+    assert allowed.exception is None
+    named = json.loads(allowed.stdout)["rejects"]
+    assert named == {record.image_id: "E_CHANGED" for record in _records(rotten)}
 
 
 def _records(manifest: Path) -> list:
@@ -89,10 +93,19 @@ def test_flags_are_counted_and_explained(
         return [np.zeros((128, 104), np.uint16)]
 
     monkeypatch.setattr("dali_pipelines.cpu.window.window", black)
-    result = run(manifest(), "--all")
-    assert "32 constant_image: All pixels have the same value" in result.stdout
+    path = manifest(flags=[[] for _ in range(32)])
+    result = run(path, "--all")
+    lines = result.stdout.splitlines()
+    assert lines[-2].startswith("32 constant_image: All pixels have the same value")
+    ids = sorted(record.image_id for record in _records(path))
+    assert lines[-1].strip() == ", ".join([*ids[:5], "..."])
+    assert "32 inputs: 0 ok, 32 flagged" in result.stderr, "what verify itself saw counts"
+    assert json.loads(run(path, "--all", "--json").stdout)["flags"] == {"constant_image": ids}
 
 
 def test_usage(manifest: Callable) -> None:
-    assert isinstance(run(manifest(), "--sample", "some").exception, ConfigError)
+    for size in ("some", "0", "0%"):
+        assert isinstance(run(manifest(), "--sample", size).exception, ConfigError)
+    both = run(manifest(), "--all", "--sample", "4").exception
+    assert isinstance(both, click.UsageError)
     assert isinstance(run("absent.parquet").exception, ConfigError)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dali_pipelines.atomic import PRIVATE_MODE, alone_in, replacing
+from dali_pipelines.atomic import PRIVATE_MODE, alone_in, alone_with, guard_of, replacing
 from dali_pipelines.errors import ConfigError
 
 
@@ -88,3 +88,38 @@ def test_where_there_are_no_locks_all_are_let_in(
     with alone_in(tmp_path), alone_in(tmp_path), replacing(tmp_path / "x") as aside:
         aside.write_text("x")
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_file_is_one_runs_at_a_time_and_no_mark_of_it_stays(tmp_path: Path) -> None:
+    path = tmp_path / "table"
+    for _ in range(2):
+        with alone_with(path):
+            with pytest.raises(ConfigError, match=r"another run is writing to '.*table'"):
+                alone_with(path).__enter__()
+            with alone_with(tmp_path / "other"):
+                pass
+        assert not list(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match=r"no folder '.*/none'; make it"):
+        alone_with(tmp_path / "none" / "table").__enter__()
+    guard_of(path).touch()  # of a killed process
+    with alone_with(path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_mark_that_was_removed_meanwhile_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first run ends, and removes its mark, between the open and the lock of the second."""
+    path, real = tmp_path / "table", fcntl.flock
+    links: list[int] = []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not links:
+            guard_of(path).unlink()
+        links.append(os.fstat(descriptor).st_nlink)
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with alone_with(path):
+        assert links == [0, 1]

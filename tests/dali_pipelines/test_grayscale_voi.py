@@ -147,3 +147,30 @@ def test_invalid_luts(lut):
 )
 def test_flags(grayscale, flags):
     assert check_grayscale(grayscale) == flags
+
+
+@pytest.mark.parametrize(
+    ("grayscale", "missed"),
+    [
+        (Grayscale(12, 12, voi_luts=(lut_of([0, 65535], first=65534),)), True),  # meant as -2
+        (Grayscale(12, 12, voi_luts=(lut_of([0, 65535], first=4095),)), False),
+        (Grayscale(12, 12, voi_luts=(lut_of([0, 65535], first=4096),)), True),
+        (Grayscale(16, 16, voi_luts=(lut_of([0, 65535], first=65534),)), False),
+        (Grayscale(12, 12, signed=True, voi_luts=(lut_of([0, 65535], first=-2),)), False),
+        (Grayscale(12, 12, signed=True, voi_luts=(lut_of([0, 65535], first=2048),)), True),
+        (Grayscale(12, 12, signed=True, voi_luts=(lut_of([0, 65535], first=-2050),)), True),
+        (Grayscale(12, 12, slope=2.0, voi_luts=(lut_of([0, 65535], first=8000),)), False),
+        (Grayscale(12, 12, slope=-1.0, voi_luts=(lut_of([0, 65535], first=1),)), True),
+        (Grayscale(12, 12, modality_lut=lut_of([0, 65535], first=4096)), True),
+        (
+            Grayscale(
+                8, 8, modality_lut=lut_of([0, 65535]), voi_luts=(lut_of([0, 65535], first=60000),)
+            ),
+            False,
+        ),
+    ],
+)
+def test_a_table_beside_all_values_is_suspect(grayscale, missed):
+    assert (Flag.LUT_RANGE_SUSPECT in check_grayscale(grayscale)) is missed
+    if missed and grayscale.modality_lut is None:
+        assert len(set(display_table(grayscale, Voi()).tolist())) == 1

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dali_pipelines.atomic import alone_with
+from dali_pipelines.catalog import build as build_module
 from dali_pipelines.catalog import scan as scan_module
 from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_catalog
 from dali_pipelines.catalog.retry import Retried, plan_retry, write_retry
@@ -181,7 +183,10 @@ def test_a_source_narrows_what_is_tried(archive: Archive, opened: list[str]) -> 
     assert archive.retry(archive.images / "low").tried == 2
     assert opened == ["b", "c"]
     assert archive.retry(archive.images / "high" / "d").tried == 1
-    assert archive.retry(archive.images / "lo").tried == 0
+    assert archive.retry(archive.images / "a").tried == 0, "which was good"
+    for unknown in (archive.images / "lo", archive.images / "a" / "b", Path("nosuch")):
+        with pytest.raises(ConfigError, match="nothing that was scanned lies at or below"):
+            archive.retry(unknown)
     archive.require_as_fresh()
 
 
@@ -286,7 +291,7 @@ def test_columns_of_later_commands_stay_and_new_images_say_what_they_lack(
     labels = tmp_path / "labels.csv"
     labels.write_text("image_id,cancer,density,laterality\n6.1,1,B,R\n6.2,0,C,L\n")
     archive.write("a", "6.1")
-    mended = archive.write("b", "6.2")
+    mended = archive.write("b", "6.2", b"\1" * 48, StudyInstanceUID="6")
     whole = archive.cut(mended)
     archive.scan(labels=labels)
     frame = read_manifest(archive.settings.manifest)
@@ -296,8 +301,13 @@ def test_columns_of_later_commands_stay_and_new_images_say_what_they_lack(
 
     retried = archive.retry()
     assert (retried.unlabeled, retried.without_fold) == (1, 1)
-    assert "1 new image without a label; give --labels" in retried.text()
-    assert "1 new image without a fold; run `mammo split` again" in retried.text()
+    said = retried.text().splitlines()[1:3]
+    assert said == [
+        "1 image of the manifest without a label; --labels gives labels",
+        "1 image of the manifest without a fold; `mammo split "
+        f"{archive.settings.manifest} --keep` moves no other image",
+    ]
+    assert archive.retry().text().splitlines()[1:3] == said, "also where nothing is new"
     found = read_manifest(archive.settings.manifest)
     pd.testing.assert_frame_equal(found.iloc[:1], old)
     assert found["fold"].isna().tolist() == [False, True]
@@ -308,8 +318,31 @@ def test_columns_of_later_commands_stay_and_new_images_say_what_they_lack(
     archive.scan(labels=labels)
     mended.write_bytes(whole)
     retried = archive.retry(labels=labels)
-    assert (retried.unlabeled, retried.without_fold) == (0, 0)
+    assert (retried.unlabeled, retried.without_fold) == (0, None)
+    assert "no image of the manifest has a fold" in retried.text()
     archive.require_as_fresh(labels=labels)
+
+
+def test_new_images_inherit_the_fold_of_their_patient(archive: Archive, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("image_id,cancer,patient_id\n8.1,1,P\n8.2,0,Q\n8.3,0,P\n8.4,0,R\n")
+    again = {}
+    for number, (name, study) in enumerate(zip("abcd", "5678", strict=True)):
+        uid, pixels = f"8.{number + 1}", bytes([number]) * 48
+        again[name] = archive.write(name, uid, pixels, StudyInstanceUID=study)
+    again["e"] = archive.write("e", "8.5", b"\5" * 48, StudyInstanceUID="6")
+    del again["a"], again["b"]
+    whole = {name: archive.cut(path) for name, path in again.items()}
+    archive.scan(labels=labels)
+    folds = pd.array([2, 1], dtype="Int16")
+    frame = read_manifest(archive.settings.manifest).assign(fold=folds)
+    write_manifest(frame, archive.settings.manifest)
+    for name, path in again.items():
+        path.write_bytes(whole[name])
+    found = archive.retry(labels=labels)
+    assert found.without_fold == 1
+    fold = read_manifest(archive.settings.manifest)["fold"]
+    assert fold.tolist() == [2, 1, 2, pd.NA, 1], "by the labels' patient, nobody's, by the study"
 
 
 def test_after_a_scan_without_any_image(archive: Archive) -> None:
@@ -324,21 +357,183 @@ def test_after_a_scan_without_any_image(archive: Archive) -> None:
     archive.require_as_fresh()
 
 
-def test_a_run_killed_between_the_two_files_is_completed(archive: Archive) -> None:
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize("run", ["scan", "retry"])
+def test_a_run_killed_between_the_two_files_mixes_no_scans(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, run: str, published: bool
+) -> None:
+    """Killed before the manifest has its name, both files are as before; after it, both as new."""
+
+    def killed(frame: pd.DataFrame, path: Path) -> None:
+        if published:
+            write_manifest(frame, path)
+        raise KeyboardInterrupt
+
+    archive.write("a", "8.1")
+    mended = archive.write("b", "8.2")
+    archive.cut(archive.write("c", "8.3"))
+    whole = archive.cut(mended)
+    archive.scan()
+    mended.write_bytes(whole)
+    before = [path.read_bytes() for path in (archive.settings.manifest, archive.settings.rejects)]
+    with monkeypatch.context() as patch:
+        patch.setattr(build_module, "write_manifest", killed)
+        with pytest.raises(KeyboardInterrupt):
+            archive.scan() if run == "scan" else archive.retry()
+    assert archive.settings.rejects.read_bytes() == before[1]
+    assert (archive.settings.manifest.read_bytes() == before[0]) is not published
+    retried = archive.retry()
+    assert (retried.tried, retried.new_images) == ((1, 0) if published else (2, 1))
+    archive.require_as_fresh()
+    assert not archive.settings.pending.exists()
+
+
+def test_rejects_of_another_scan_are_not_taken(archive: Archive) -> None:
+    archive.write("a", "8.1")
+    archive.cut(archive.write("b", "8.2"))
+    archive.scan()
+    rows = archive.settings.rejects.read_text().splitlines()
+    archive.settings.rejects.write_text("\ufeff" + "\n".join(rows), encoding="utf-8")
+    assert archive.retry().tried == 1, "saved by a spreadsheet, with the same rows"
+    archive.settings.rejects.write_text(rows[0] + "\n")
+    with pytest.raises(ConfigError, match=r"m_rejects.csv' is not as the scan of '.*' wrote it"):
+        archive.retry()
+
+
+def test_a_scan_without_any_image_leaves_an_earlier_one_alone(archive: Archive) -> None:
     archive.write("a", "8.1")
     mended = archive.write("b", "8.2")
     whole = archive.cut(mended)
     archive.scan()
-    stale = archive.settings.rejects.read_bytes()
+    files = (archive.settings.manifest, archive.settings.rejects)
+    before = [path.read_bytes() for path in files]
+    other = archive.images.with_name("other")
+    other.mkdir()
+    (other / "notes.txt").write_text("no image")
+    with pytest.raises(DatasetError, match=r"1 input: 1 skipped \(not_dicom 1\); nothing was wri"):
+        write_catalog(plan_catalog([other], archive.settings))
+    assert [path.read_bytes() for path in files] == before
     mended.write_bytes(whole)
-    archive.retry()
-    archive.settings.rejects.write_bytes(stale)
-    assert archive.retry().new_images == 0
+    assert archive.retry().new_images == 1
     archive.require_as_fresh()
 
 
+class Pack:
+    """A zip file of an archive: members by name, of the UID given, cut where that has a minus."""
+
+    def __init__(self, archive: Archive, name: str) -> None:
+        self.archive, self.path, self.times = archive, archive.images / name, 0
+
+    def write(self, **members: str) -> None:
+        with zipfile.ZipFile(self.path, "w") as file:
+            for name, uid in members.items():
+                image = self.archive.write("inside", uid.lstrip("-"))
+                content = image.read_bytes()
+                file.writestr(name, content[:-90] if uid.startswith("-") else content)
+                image.unlink()
+            file.writestr("notes.txt", "no image")
+        self.times += 1
+        os.utime(self.path, ns=(1, 10**18 + self.times))
+
+
+def test_known_images_that_their_archive_has_no_more_are_failures(archive: Archive) -> None:
+    pack = Pack(archive, "z.zip")
+    archive.write("other", "2.9")
+    pack.write(a="2.1", b="-2.2", c="-2.3")
+    archive.scan()
+    frame = read_manifest(archive.settings.manifest)
+    more = {"cancer": pd.array([1, 0], "Int8"), "fold": pd.array([0, 1], "Int16")}
+    write_manifest(frame.assign(**more), archive.settings.manifest)
+    pack.write(b="-2.2")
+    for times in range(2):
+        retried = archive.retry()
+        assert archive.codes == {
+            "a": "E_IO", "b": "E_TRUNCATED", "c": "E_IO", "notes.txt": "not_dicom"
+        }  # fmt: skip
+        assert (retried.counts.inputs, retried.gone, retried.read_again) == (5, 1 - times, 0)
+    details = {row.detail for row in read_rejects(archive.settings.rejects) if row.reason == "E_IO"}
+    assert len(details) == 1
+    assert details.pop().startswith("gone since the scan")
+    pack.write(a="2.1", b="2.2", c="2.3")
+    assert archive.retry().new_images == 3
+    assert archive.codes == {"notes.txt": "not_dicom"}
+
+
+def test_what_is_gone_is_said(archive: Archive) -> None:
+    pack = Pack(archive, "z.zip")
+    archive.write("other", "2.9")
+    pack.write(a="2.1", b="-2.2")
+    archive.scan()
+    pack.write(b="-2.2")
+    assert "1 known image gone since the scan, with label and fold" in archive.retry().text()
+
+
+def test_a_duplicate_takes_the_place_of_an_image_that_is_gone(archive: Archive) -> None:
+    pack = Pack(archive, "a.zip")
+    pack.write(a="2.1", b="-2.2")
+    archive.write("copy", "2.1")
+    archive.scan()
+    assert archive.codes == {"b": "E_TRUNCATED", "copy": "duplicate", "notes.txt": "not_dicom"}
+    pack.write(b="2.2")
+    archive.retry()
+    assert archive.codes == {"a": "E_IO", "notes.txt": "not_dicom"}
+    assert read_manifest(archive.settings.manifest)["sop_instance_uid"].tolist() == ["2.2", "2.1"]
+
+
+def test_another_key_than_that_of_the_first_scan_is_found(archive: Archive, tmp_path: Path) -> None:
+    scan = ScanOptions(ReadOptions(frames="all"), workers=1)
+    archive.write("a", "4.2", bytes(range(96)), NumberOfFrames=2)
+    archive.cut(archive.write("b", "4.3"))
+    archive.scan(scan=scan)
+    before = archive.settings.manifest.read_bytes()
+    (tmp_path / "other.key").write_text("ab" * 32)
+    with pytest.raises(ConfigError, match=r"other.key' did not make the ids of .*m\.parquet"):
+        archive.retry(key=tmp_path / "other.key")
+    assert archive.settings.manifest.read_bytes() == before
+    assert archive.retry().tried == 1
+
+
+def test_a_retry_reads_as_the_first_scan_did(archive: Archive) -> None:
+    scan = ScanOptions(ReadOptions(hash=False, frames="middle"), workers=1)
+    archive.write("a", "4.1")
+    stack = archive.write("b", "4.2", bytes(range(96)), NumberOfFrames=2)
+    whole = archive.cut(stack)
+    archive.scan(scan=scan)
+    stack.write_bytes(whole)
+    changes = {"scan": ScanOptions(ReadOptions(max_pixels=7), workers=1)}
+    settings = replace(archive.settings, **changes)
+    with pytest.raises(ConfigError, match=r"frames 'middle', not 'error'; hash False, not True"):
+        plan_retry([], settings, {"hash", "frames"})
+    assert archive.retry(**changes).new_images == 1, "options that were not given"
+    archive.require_as_fresh(scan=scan)
+    assert not plan_retry([], settings, {"any_modality"}).inputs
+    frame = read_manifest(archive.settings.manifest)
+    frame.attrs.clear()
+    write_manifest(frame, archive.settings.manifest)
+    with pytest.raises(DatasetError, match="does not say with what options it was scanned"):
+        archive.retry()
+
+
+def test_runs_on_one_manifest_lose_no_row_of_each_other(archive: Archive) -> None:
+    archive.write("a", "4.1")
+    mended = archive.write("b", "4.2")
+    whole = archive.cut(mended)
+    archive.scan()
+    late = plan_retry([], archive.settings)
+    with alone_with(archive.settings.manifest):
+        for run in (archive.scan, archive.retry):
+            with pytest.raises(ConfigError, match="another run is writing to"):
+                run()
+    mended.write_bytes(whole)
+    assert archive.retry().new_images == 1
+    with pytest.raises(ConfigError, match=r"another run wrote '.*m\.parquet' meanwhile"):
+        write_retry(late)
+    names = {path.name for path in archive.settings.manifest.parent.iterdir()}
+    assert names == {"images", "m.key", "m.parquet", "m_rejects.csv"}
+
+
 def test_there_must_be_something_to_go_on_from(archive: Archive) -> None:
-    with pytest.raises(ConfigError, match=r"no table of rejects .*m_rejects\.csv"):
+    with pytest.raises(ConfigError, match=r"no earlier scan at .*m\.parquet'; run without --retry"):
         plan_retry([], archive.settings)
     archive.write("a", "9.1")
     archive.scan()

@@ -72,15 +72,17 @@ def test_every_input_has_one_verdict_and_death_costs_one_file(
     reader: ModuleType, inputs: list[Source | Reject]
 ) -> None:
     seen: list[int] = []
-    result = scan(
-        inputs,
-        ScanOptions(workers=2),
-        KEY,
-        progress=lambda done, counts: seen.append(done),
-        read=reader.read,
-    )
+    told: list[dict[str, int]] = []
+
+    def progress(done, counts):
+        seen.append(done)
+        told.append(dict(counts))
+
+    result = scan(inputs, ScanOptions(workers=2), KEY, progress, reader.read)
     assert result.counts == {"ok": 9, "flagged": 1, "skipped": 2, "failed": 5}
     assert sum(seen) == len(inputs) == 17
+    assert told[-1] == result.counts, "the last word knows of duplicates"
+    assert told[-2] == {"ok": 11, "flagged": 1, "skipped": 1, "failed": 4}
     # 10 and 11 are images 1 and 0; 00 and 01 came first in order of path
     assert reasons(result.rejects) == {
         "10.dcm": Reason.DUPLICATE_CONFLICT,

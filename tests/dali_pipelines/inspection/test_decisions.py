@@ -121,6 +121,15 @@ def test_no_breast_and_no_side(record: ImageRecord) -> None:
     assert said["flag"].startswith("no_breast: ")
 
 
+def test_a_mirror_by_doubtful_pixels_says_so(record: ImageRecord) -> None:
+    said = words(record, content=replace(SEEN, chest_side=""))
+    assert said["chest wall"].startswith("the pixels leave it open; ")
+    assert said["mirror"] == (
+        "yes: more of the breast lies in the right half, which decides though it does not tell the "
+        "chest wall for sure"
+    )
+
+
 def test_doubt_about_the_side_is_said(record: ImageRecord) -> None:
     flags = (Flag.LATERALITY_CONFLICT.value,)
     tags = replace(record.tags, chest_side="left", view_modifiers=("axillary_tail", "spot"))
