@@ -89,19 +89,11 @@ def preprocess(
     writer = ShardWriter(settings.format, settings.dtype, recipe.hash)
     with open_loader(records, _stored_recipe(recipe, settings)) as loader, alone_in(out):
         _claim(out, _spec(records, recipe, settings))
-        missing = {
-            k
-            for k, folder in enumerate(folders)
-            if not is_settled(folder, retry_failed=retry_failed)
-        }
+        missing = {f for f in folders if not is_settled(f, retry_failed=retry_failed)}
         for k, folder in enumerate(folders):
             planned = range(k * settings.images, min((k + 1) * settings.images, len(records)))
-            if k in missing:
-                held = kept(folder)
-                todo = [i for i in planned if records[i].image_id not in held]
-                batches = loader.run(_blocks(todo, settings.batch))
-                shard = [records[i] for i in planned]
-                writer.commit(folder, shard, batches, loader.rejects_by_id, held)
+            if folder in missing:
+                _make(folder, planned, loader, writer, settings.batch)
             progress(len(planned))
         index = _write_index(out, folders)
         rejects = _rejects(index, records)
@@ -110,6 +102,15 @@ def preprocess(
     made = index["image_id"][index["status"] == Status.OK].map(flagged)
     counts = count_verdicts(len(records), made, rejects)
     return PreprocessResult(counts.images, rejects, len(folders), len(missing), counts)
+
+
+def _make(
+    folder: Path, planned: Sequence[int], loader: Loader, writer: ShardWriter, batch: int
+) -> None:
+    """Commit the shard of the planned images; what it holds already is not decoded again."""
+    held, records = kept(folder), [loader.records[i] for i in planned]
+    todo = [i for i in planned if loader.records[i].image_id not in held]
+    writer.commit(folder, records, loader.run(_blocks(todo, batch)), loader.rejects_by_id, held)
 
 
 def _blocks(indices: Sequence[int], batch: int) -> Blocks:
