@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 SCRIPT = """
-import sys, time
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.manifest import read_manifest, to_records
