@@ -1,17 +1,14 @@
 """Mutated files end as one verdict each, and harm neither the run nor the files between them."""
 
-import math
-import multiprocessing
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.fuzz.run import run_job
+from tests.fuzz.run import run_apart
 
 ROOT = Path(__file__).parents[2]
 SEED = 8
@@ -26,9 +23,7 @@ def test_no_mutated_file_stops_the_run_or_gives_a_wrong_picture(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     count = ALL if full else SLICE
-    context = multiprocessing.get_context("spawn")  # so that the memory is that of the run alone
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        tally = pool.submit(run_job, SEED, range(count), math.inf, shared_data).result()
+    tally = run_apart(SEED, range(count), shared_data)
     with capsys.disabled():
         sys.stdout.write(f"\n{tally.told(real=True)}\n")
     record_evidence(

@@ -5,12 +5,15 @@ beyond its bound; a decoder that died, hung or ran out of memory is counted and 
 what the child is for.
 """
 
+import math
 import shutil
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
 from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
@@ -206,3 +209,9 @@ def _facts(outcome: Outcome) -> list[tuple[object, ...]]:
 
 def _is_another(outcome: Outcome, sound: Outcome) -> bool:
     return outcome.values is not None and not outcome.same_picture(sound)
+
+
+def run_apart(seed: int, indices: range, shared: Path | None) -> Tally:
+    """The tally of these mutants, run in a process of its own: the memory is that of the run."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(run_job, seed, indices, math.inf, shared).result()

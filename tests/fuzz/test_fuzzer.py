@@ -1,9 +1,7 @@
 """The fuzzer takes files apart and together again, repeats itself, and sees what it looks for."""
 
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -16,7 +14,7 @@ from tests.fuzz import mutate_header, run, trial
 from tests.fuzz.corpus import build_corpus
 from tests.fuzz.mutants import Mutant, make_mutant
 from tests.fuzz.parts import take_apart
-from tests.fuzz.run import Fuzzer, run_job
+from tests.fuzz.run import Fuzzer, run_apart
 
 HARD = {"deflated", "pydicom image_dfl.dcm"}  # packed anew by another zlib
 
@@ -56,9 +54,7 @@ def test_a_mutant_is_a_function_of_seed_and_number(tmp_path: Path) -> None:
 
 
 def test_all_mutants_of_a_short_run_end_well() -> None:
-    context = multiprocessing.get_context("spawn")  # so that the memory is that of the run alone
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        tally = pool.submit(run_job, 3, range(60), 300.0, None).result()
+    tally = run_apart(3, range(60), None)
     assert tally.findings == []
     assert tally.count == 60
     assert tally.good == 3
