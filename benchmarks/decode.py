@@ -20,8 +20,9 @@ from benchmarks.job import Job
 from dali_pipelines.errors import DatasetError
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import DecodeSettings
-from dali_pipelines.records import Encoded, ImageRecord, StreamKind
+from dali_pipelines.records import ImageRecord, StreamKind
 from dali_pipelines.routing import route_gpu
+from dali_pipelines.stages import Encoded
 from dali_pipelines.verdicts import RejectError
 
 AHEAD: Final = 2  # batches that DALI is given before the first is asked for, so that it never idles

@@ -12,7 +12,8 @@ from benchmarks.job import Job
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.errors import DatasetError
 from dali_pipelines.grayscale import display_table
-from dali_pipelines.records import ImageRecord, Pixels
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.stages import Pixels
 from dali_pipelines.steps import Steps, load_steps
 from dali_pipelines.verdicts import RejectError
 

@@ -27,7 +27,7 @@ from benchmarks.timing import spread
 from dali_pipelines.cpu.reduced_decode import decode_reduced
 from dali_pipelines.grayscale import display_table
 from dali_pipelines.recipe import DecodeSettings, Recipe, RoiSettings, load_recipe
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.steps import load_steps
 
 RESULT: Final = Path(__file__).parent / "results" / "reduced_decode.json"

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.job import Job
 from benchmarks.loader import open_loader, require_all
-from dali_pipelines.records import Batch
+from dali_pipelines.stages import Batch
 from trainer.loss import masked_bce
 from trainer.model import build_model, logits_of, model_args, precision
 from trainer.optim import build_optimizer

@@ -7,7 +7,16 @@ from typing import Any, Final
 
 import click
 
-PHANTOM: Final = "phantom"
+from cli.options import (
+    batch_option,
+    device_option,
+    images_option,
+    json_option,
+    recipe_option,
+    set_option,
+    workers_option,
+)
+
 _SHAPE: Final = "{:<9} {:<10} {:>8} {:>19} {:>8} {:>9} {:>9} {:>9}"
 _TITLES: Final = (
     *("part", "syntax", "img/s", "(min - max)"),
@@ -19,38 +28,34 @@ _TITLES: Final = (
 @click.argument(
     "what", type=click.Choice(["decode", "pipeline", "loader", "train-step", "all"]), default="all"
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto")
-@click.option(
-    "--data", "sources", multiple=True, type=click.Path(path_type=Path), default=[PHANTOM],
-    metavar="DICOM|phantom",
-    help="Files or folders, of which the first images are taken; or synthetic exams of full size.",
-)  # fmt: skip
+@device_option()
+@images_option(
+    "Files or folders, of which the first images are taken; or synthetic exams of full size."
+)
 @click.option(
     "--syntax", "syntaxes", multiple=True,
     show_default="j2k, jpeg_sv1 and htj2k for phantoms, stored for files",
     help="A transfer syntax to write the images in beforehand, such as j2k; stored: as they are.",
 )  # fmt: skip
-@click.option("--recipe", default="default-1536", help="A recipe's name, or a .yaml file.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
+@recipe_option
+@set_option()
 @click.option("--images", "count", type=click.IntRange(min=1), default=16, help="Images in a pass.")
-@click.option("--batch", type=click.IntRange(min=1), default=8, help="Images at a time.")
+@batch_option
 @click.option(
     "--repeats", type=click.IntRange(min=5), default=5, help="Timed passes, after one to warm up."
 )
-@click.option(
-    "-j", "--workers", "threads", type=click.IntRange(min=0), default=0, show_default="one a core",
-    help="Threads of each part.",
-)  # fmt: skip
+@workers_option("Threads of each part.")
 @click.option(
     "--model", show_default="mobilenetv3_small_050", help="The timm architecture of train-step."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 def command(
     *,
     sources: tuple[Path, ...],
     recipe: str,
     sets: tuple[str, ...],
     count: int,
+    workers: int,
     model: str | None,
     as_json: bool,
     **settings: Any,
@@ -71,8 +76,8 @@ def command(
     from cli.progress import progress
     from dali_pipelines.recipe import load_recipe
 
-    images = Images(() if sources == (Path(PHANTOM),) else sources, count=count)
-    suite = SuiteSettings(**settings, images=images, model=model or MODEL)
+    images = Images(sources, count=count)
+    suite = SuiteSettings(**settings, images=images, threads=workers, model=model or MODEL)
     prepared_by = load_recipe(recipe, sets)
     with progress(suite.passes, "benchmark", "passes") as bar:
         document = run_suite(suite, prepared_by, bar.update)

@@ -4,13 +4,10 @@ import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 import click
 
 from dali_pipelines.errors import ConfigError
-
-SEED: Final = click.IntRange(0, 2**32 - 1)  # what numpy.random and scikit-learn take
 
 
 def ends_in(suffix: str) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:

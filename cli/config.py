@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-DEFAULT_RECIPE = "default-1536"
+from cli.options import config_option, json_option, recipe_option, set_option
 
 
 @click.group()
@@ -16,16 +16,10 @@ def command() -> None:
 
 
 @command.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="YAML file of training settings.",
-)
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change one setting.")
-@click.option(
-    "--recipe", default=DEFAULT_RECIPE, metavar="NAME|FILE", help="How to prepare images."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@config_option
+@set_option(of_training=True)
+@recipe_option
+@json_option
 def show(config: Path | None, sets: tuple[str, ...], recipe: str, as_json: bool) -> None:
     """Print the resolved settings of a training run and of its recipe, with their origins.
 
@@ -58,7 +52,7 @@ def show(config: Path | None, sets: tuple[str, ...], recipe: str, as_json: bool)
 
 
 @command.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 def recipes(as_json: bool) -> None:
     """List the recipes that come with the package: name, hash and size."""
     from dali_pipelines.recipe import load_recipe, recipe_names

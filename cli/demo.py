@@ -4,15 +4,15 @@ from pathlib import Path
 
 import click
 
-from cli.checks import SEED
+from cli.options import device_option, json_option, seed_option
 
 
 @click.command()
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path), default="demo")
 @click.option("--patients", type=click.IntRange(min=12), default=60, help="Exams of four images.")
-@click.option("--seed", type=SEED, default=0, help="Other exams, other folds.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON document.")
+@seed_option("Other exams, other folds.")
+@device_option()
+@json_option
 def command(*, out: Path, patients: int, seed: int, device: str, as_json: bool) -> None:
     r"""Run the whole chain on synthetic exams.
 

@@ -10,26 +10,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from cli.options import DEFAULT_RECIPE, device_option, images_option, json_option
+
 if TYPE_CHECKING:
     from benchmarks.tune import Trial, Tuning
     from dali_pipelines.doctor.decoder_trial import DecoderCheck
     from dali_pipelines.doctor.diagnose import Diagnosis
 
-PHANTOM: Final = "phantom"
 _SETTINGS: Final = ("threads", "batch", "readers", "prefetch", "isolation")
 
 
 @click.command()
 @click.option("--tune", is_flag=True, help="Find the loader settings that suit it: 1 to 3 minutes.")
-@click.option(
-    "--data", "sources", multiple=True, type=click.Path(path_type=Path), default=[PHANTOM],
-    metavar="DICOM|phantom",
-    help="What to tune on: files or folders, or synthetic exams in J2K and JPEG lossless.",
-)  # fmt: skip
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", help="Where to tune."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@images_option("What to tune on: files or folders, or synthetic exams in J2K and JPEG lossless.")
+@device_option("Where to tune.")
+@json_option
 @click.option("--markdown", is_flag=True, help="Print README's table of transfer syntaxes.")
 def command(
     *, tune: bool, sources: tuple[Path, ...], device: Any, as_json: bool, markdown: bool
@@ -45,11 +40,11 @@ def command(
     if markdown and (tune or as_json):
         raise click.UsageError("--markdown goes with neither --tune nor --json")
     if tune:
-        found_settings = _tune(() if sources == (Path(PHANTOM),) else sources, device)
+        found_settings = _tune(sources, device)
         document = _describe(found_settings)
         click.echo(json.dumps(document, indent=2) if as_json else "\n".join(_table(found_settings)))
         return
-    if sources != (Path(PHANTOM),) or device != "auto":
+    if sources or device != "auto":
         raise click.UsageError("--data and --device go with --tune")
     _diagnose(as_json=as_json, markdown=markdown)
 
@@ -110,7 +105,7 @@ def _tune(sources: tuple[Path, ...], wanted: Any) -> "Tuning":
     with tempfile.TemporaryDirectory() as scratch:
         images = find_images(sources, device, Path(scratch))
         options = choices(core_count(), min(map(len, images.values())), device)
-        bench = Bench(images, load_recipe("default-1536"), device)
+        bench = Bench(images, load_recipe(DEFAULT_RECIPE), device)
         logging.getLogger("mammo.loader").setLevel(logging.WARNING)  # it tells of every loader
         with progress(trial_count(options), "tune", "settings") as bar:
             return tune(bench, options, lambda _trial: bar.update())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cli.checks import finite
+from cli.options import json_option
 from dali_pipelines.errors import DatasetError, GateError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ DEFAULT_LEVEL: Final = "breast"
     "--level", type=click.Choice(LEVELS), show_default=DEFAULT_LEVEL,
     help="What --min-auroc judges.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 def command(
     *,
     predictions: Path,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.checks import SEED
+from cli.options import json_option, seed_option, workers_option
 
 
 def _parse_size(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[int, int]:
@@ -40,16 +40,9 @@ def _parse_size(_context: click.Context, _parameter: click.Parameter, text: str)
     default="mixed",
     help="One transfer syntax for all images, such as j2k or jpeg_sv1, or mixed.",
 )
-@click.option("--seed", type=SEED, default=0, help="Another seed, other women.")
-@click.option(
-    "-j",
-    "--workers",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default="one a core",
-    help="Threads that draw and encode.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@seed_option("Another seed, other women.")
+@workers_option("Threads that draw and encode.")
+@json_option
 def command(
     *,
     out: Path,

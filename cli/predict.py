@@ -2,15 +2,26 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.checks import ends_in, require_apart, require_own_rejects
 from cli.ending import print_result, say_verdicts
-from dali_pipelines.dicom.frames import Frames
+from cli.options import (
+    batch_option,
+    device_option,
+    id_key_option,
+    json_option,
+    max_rejects_option,
+    read_options,
+)
 from dali_pipelines.errors import DatasetError
-from dali_pipelines.rejects.limits import DEFAULT_LIMIT, parse_limit
+
+if TYPE_CHECKING:
+    from dali_pipelines.rejects.limits import RejectLimit
+    from trainer.inputs import Inputs
+    from trainer.predict import Predictions
 
 
 @click.command()
@@ -32,19 +43,12 @@ from dali_pipelines.rejects.limits import DEFAULT_LIMIT, parse_limit
     "--ids", type=click.Choice(["keyed", "raw"]), default="keyed",
     help="Name images and patients by keyed hashes, or as the header does.",
 )  # fmt: skip
-@click.option(
-    "--id-key", type=click.Path(dir_okay=False, path_type=Path),
-    show_default="beside the manifest, else beside OUT; suffix .key",
-    help="The key of the hashes.",
-)  # fmt: skip
-@click.option(
-    "--frames", type=click.Choice(get_args(Frames)), default="error",
-    help="What a DICOM object of several frames gives: nothing, one frame, each, or their maximum.",
-)  # fmt: skip
-@click.option("--batch", type=click.IntRange(min=1), default=8, help="Images at a time.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto")
-@click.option("--max-rejects", metavar="N|P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@id_key_option("beside the manifest, else beside OUT; suffix .key")
+@read_options
+@batch_option
+@device_option()
+@max_rejects_option()
+@json_option
 def command(
     *,
     sources: tuple[Path, ...],
@@ -54,10 +58,11 @@ def command(
     recipe: str | None,
     ids: str,
     id_key: Path | None,
-    frames: Frames,
-    max_rejects: str,
+    batch: int,
+    device: Any,
+    limit: "RejectLimit",
     as_json: bool,
-    **how: Any,
+    **taken: Any,
 ) -> None:
     r"""Score the images of a manifest, or of DICOM files and folders.
 
@@ -68,25 +73,29 @@ def command(
     The pixels are prepared by the recipe in the checkpoint. Images without a score are rows of
     OUT's _rejects.csv; inputs that are no images of ours do not count towards --max-rejects.
     """
-    from cli.progress import progress
-    from cli.watched import PREDICT, open_watched
+    from cli.watched import PREDICT, open_watched, read_watched
     from dali_pipelines.recipe import load_recipe
-    from dali_pipelines.rejects.table import rejects_beside
-    from trainer.inputs import read_inputs
     from trainer.predict import PredictOptions, load_scorer, predict
-    from trainer.predictions import write_tables
 
-    limit = parse_limit(max_rejects)
     require_apart(_tables(out), [*sources, *checkpoints, id_key])
     require_own_rejects(out)
     scorer = load_scorer(checkpoints, load_recipe(recipe) if recipe else None)
-    watch = partial(progress, label="scan", unit="files")
-    inputs = read_inputs(sources, out, fold, id_key, watch, frames)
+    inputs = read_watched(sources, out, fold, id_key, **taken)
     key = inputs.key if ids == "keyed" else None
-    options = PredictOptions(key, **how, open_source=partial(open_watched, phases=PREDICT))
+    source = partial(open_watched, phases=PREDICT)
+    options = PredictOptions(key, device, batch, open_source=source)
     predictions = predict(inputs.frame, scorer, options)
-    if not predictions.is_main:
-        return
+    if predictions.is_main:
+        _conclude(inputs, predictions, out, limit, as_json=as_json)
+
+
+def _conclude(
+    inputs: "Inputs", predictions: "Predictions", out: Path, limit: "RejectLimit", *, as_json: bool
+) -> None:
+    """Write the tables, count the verdicts on what was read and scored, and print the result."""
+    from dali_pipelines.rejects.table import rejects_beside
+    from trainer.predictions import write_tables
+
     facts = write_tables(predictions.table, [*inputs.rejects, *predictions.rejects], out)
     counts = predictions.counts.and_rejects(inputs.rejects)
     if inputs.frame.empty:

@@ -1,21 +1,28 @@
 """`mammo preview`: draw what the network will see beside the DICOM picture, with every decision."""
 
 import json
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from cli.checks import require_apart, require_own_rejects
 from cli.ending import say_verdicts
-from dali_pipelines.dicom.frames import Frames
+from cli.options import (
+    id_key_option,
+    json_option,
+    max_rejects_option,
+    read_options,
+    recipe_option,
+    set_option,
+)
 from dali_pipelines.errors import ConfigError, DatasetError
-from dali_pipelines.rejects.limits import DEFAULT_LIMIT, parse_limit
 
 if TYPE_CHECKING:
     from dali_pipelines.recipe import Recipe
     from dali_pipelines.records import ImageRecord
+    from dali_pipelines.rejects.counts import VerdictCounts
+    from dali_pipelines.rejects.limits import RejectLimit
     from dali_pipelines.verdicts import Flag, Reject
 
 SUFFIX: Final = ".png"
@@ -64,30 +71,25 @@ def _flags(
     show_default=f"{FEW} of a manifest, else all; all of --id",
     help="Draw at most so many.",
 )  # fmt: skip
-@click.option("--recipe", default="default-1536", help="A recipe's name, or a .yaml file.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change the recipe.")
-@click.option(
-    "--frames", type=click.Choice(get_args(Frames)), default="error",
-    help="What a DICOM object of several frames gives: nothing, one frame, each, or their maximum.",
-)  # fmt: skip
-@click.option(
-    "--id-key", type=click.Path(dir_okay=False, path_type=Path),
-    show_default="beside the manifest, else beside OUT; suffix .key",
-    help="The key of the image ids.",
-)  # fmt: skip
-@click.option("--max-rejects", metavar="N|P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@recipe_option
+@set_option()
+@read_options
+@id_key_option("beside the manifest, else beside OUT; suffix .key")
+@max_rejects_option()
+@json_option
 def command(
     *,
     sources: tuple[Path, ...],
     out: Path,
+    ids: tuple[str, ...],
+    flags: "list[Flag]",
+    sample: int | None,
     recipe: str,
     sets: tuple[str, ...],
-    frames: Frames,
     id_key: Path | None,
-    max_rejects: str,
+    limit: "RejectLimit",
     as_json: bool,
-    **which: Any,
+    **taken: Any,
 ) -> None:
     r"""Draw what the network will see beside the DICOM picture, with every decision.
 
@@ -99,43 +101,29 @@ def command(
     Writes no name or id of a patient, but pixels are drawn as they are: text that is burned into
     them stays. The verdict on an input without a picture goes to stderr, and to OUT_rejects.csv.
     """
-    from cli.progress import progress
-    from dali_pipelines.manifest import to_records
+    from cli.watched import read_watched
+    from dali_pipelines.manifest_rows import to_records
     from dali_pipelines.recipe import load_recipe
-    from dali_pipelines.rejects.counts import count_images
     from dali_pipelines.rejects.table import rejects_beside
-    from trainer.inputs import read_inputs
 
-    limit, table = parse_limit(max_rejects), rejects_beside(out)
-    prepared_by = load_recipe(recipe, sets)
+    prepared_by, table = load_recipe(recipe, sets), rejects_beside(out)
     require_apart([out, table], [*sources, id_key])
     require_own_rejects(out)
-    watch = partial(progress, label="scan", unit="files")
-    inputs = read_inputs(sources, out, None, id_key, watch, frames)
-    is_manifest = sources[0].suffix == ".parquet"
-    records = _choose(to_records(inputs.frame), out, is_manifest=is_manifest, **which)
+    inputs = read_watched(sources, out, None, id_key, **taken)
+    most = sample or (FEW if sources[0].suffix == ".parquet" and not ids else None)
+    records = _choose(to_records(inputs.frame), out, ids, flags, most)
     written, rejects = _write(records, prepared_by, out)
-    _say_rejects([*inputs.rejects, *rejects], table)
-    flagged = {record.image_id: bool(record.flags) for record in records}
-    counts = count_images(flagged, rejects).and_rejects(inputs.rejects)
-    if not records:
-        raise DatasetError(f"no image among {counts.line(table)}")
-    say_verdicts(counts, table)
-    if as_json:
-        click.echo(json.dumps({"previews": written, **counts.to_dict()}))
-    else:
-        click.echo("".join(f"{path}\n" for path in written.values()), nl=False)
+    counts = _judge(records, rejects, inputs.rejects, table)
+    _print(written, counts, as_json=as_json)
     limit.enforce(inputs.lost + len(rejects), inputs.lost + len(records))
 
 
 def _choose(
     records: "list[ImageRecord]",
     out: Path,
-    *,
-    is_manifest: bool,
     ids: tuple[str, ...],
     flags: "list[Flag]",
-    sample: int | None,
+    most: int | None,
 ) -> "list[ImageRecord]":
     """The images to draw; says on stderr where that is not all of those that were asked for."""
     from dali_pipelines.inspection.sampling import choose_images, draw_few
@@ -143,7 +131,7 @@ def _choose(
     if not records:
         return []
     chosen = choose_images(records, ids, flags)
-    most = sample or (FEW if is_manifest and not ids else len(chosen))
+    most = most or len(chosen)
     if out.suffix == SUFFIX and min(most, len(chosen)) > 1:
         raise ConfigError(f"{len(chosen):,} images do not fit into one {SUFFIX}; -O names a folder")
     if most < len(chosen):
@@ -175,6 +163,21 @@ def _write(
     return written, rejects
 
 
+def _judge(
+    records: "list[ImageRecord]", rejects: "list[Reject]", unread: "list[Reject]", table: Path
+) -> "VerdictCounts":
+    """The verdicts on all inputs, said on stderr; DatasetError where none of them is an image."""
+    from dali_pipelines.rejects.counts import count_images
+
+    _say_rejects([*unread, *rejects], table)
+    flagged = {record.image_id: bool(record.flags) for record in records}
+    counts = count_images(flagged, rejects).and_rejects(unread)
+    if not records:
+        raise DatasetError(f"no image among {counts.line(table)}")
+    say_verdicts(counts, table)
+    return counts
+
+
 def _say_rejects(rejects: "list[Reject]", table: Path) -> None:
     """One line for each input without a picture, and a row of the table, if there is any.
 
@@ -187,3 +190,10 @@ def _say_rejects(rejects: "list[Reject]", table: Path) -> None:
         click.echo(f"{name}: {reject.reason.value}: {reject.detail}", err=True)
     if rejects or table.exists():
         write_rejects(rejects, table)
+
+
+def _print(written: dict[str, str], counts: "VerdictCounts", *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"previews": written, **counts.to_dict()}))
+    else:
+        click.echo("".join(f"{path}\n" for path in written.values()), nl=False)

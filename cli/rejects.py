@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from cli.options import json_option
+
 if TYPE_CHECKING:
     from dali_pipelines.verdicts import Flag, Reason, Reject
 
@@ -27,7 +29,7 @@ _INDENT: Final = "    "
     help="Also name the files of --code, which go by image_id otherwise.",
 )  # fmt: skip
 @click.option("--codes", "everything", is_flag=True, help="Explain every code and flag there is.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 def command(
     *, table: Path | None, codes: tuple[str, ...], paths: bool, everything: bool, as_json: bool
 ) -> None:

@@ -1,19 +1,26 @@
 """`mammo scan`: files and folders to a manifest, and a row of its rejects for all else."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
 
-from cli.checks import ends_in, require_apart, times
+from cli.checks import ends_in, require_apart
 from cli.ending import print_result, say_verdicts
-from dali_pipelines.dicom.frames import Frames
-from dali_pipelines.rejects.limits import NO_LIMIT, parse_limit
+from cli.options import (
+    id_key_option,
+    json_option,
+    max_rejects_option,
+    read_options,
+    workers_option,
+)
+from dali_pipelines.rejects.limits import NO_LIMIT
 
 if TYPE_CHECKING:
     from dali_pipelines.catalog.build import Catalog, CatalogSettings
     from dali_pipelines.catalog.retry import Retried
+    from dali_pipelines.rejects.limits import RejectLimit
 
 _READ: Final = ("accept_processing", "any_modality", "frames", "max_pixels", "max_inflated")
 
@@ -47,68 +54,26 @@ _READ: Final = ("accept_processing", "any_modality", "frames", "max_pixels", "ma
 @click.option(
     "--any-modality", is_flag=True, help="Take other images than radiographs too, such as CT."
 )
-@click.option(
-    "--frames",
-    type=click.Choice(get_args(Frames)),
-    default="error",
-    help="What an object of several frames gives: nothing, one frame, each, or their maximum.",
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    metavar="MP",
-    default=100,
-    callback=times(10**6),
-    help="Refuse larger images, by rows times columns in megapixels.",
-)
-@click.option(
-    "--max-inflated",
-    type=click.IntRange(min=1),
-    metavar="MIB",
-    default=512,
-    callback=times(1 << 20),
-    help="Refuse compressed data that unfold to more, and codestreams that are larger.",
-)
-@click.option(
-    "-j",
-    "--workers",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default="one a core",
-    help="Processes that read headers.",
-)
-@click.option(
-    "--max-rejects",
-    metavar="N|P%",
-    default=NO_LIMIT,
-    help="Leave with 3 if more inputs than N, or than P percent, gave no image.",
-)
-@click.option(
-    "--id-key",
-    type=click.Path(dir_okay=False, path_type=Path),
-    show_default="beside the manifest, suffix .key",
-    help="The key of the image ids; made if there is none.",
-)
+@read_options
+@workers_option("Processes that read headers.")
+@max_rejects_option(NO_LIMIT)
+@id_key_option("beside the manifest, suffix .key")
 @click.option(
     "--retry-failed",
     is_flag=True,
     help="Open only what failed (codes E_...) when OUT was written, and complete OUT.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 def command(
     *,
     sources: tuple[Path, ...],
     out: Path,
     labels: Path | None,
-    adapter: str | None,
-    label_column: str | None,
-    no_hash: bool,
-    workers: int,
-    max_rejects: str,
+    limit: "RejectLimit",
     id_key: Path | None,
     retry_failed: bool,
     as_json: bool,
-    **taken: Any,
+    **how: Any,
 ) -> None:
     r"""Find the images in folders, files and zip archives, and write a manifest.
 
@@ -126,23 +91,37 @@ def command(
     what is tried. What was skipped stays so, as do columns that were added since. New images get
     labels by --labels and the fold of their patient; `mammo split --keep` places new patients.
     """
-    from dali_pipelines.catalog.build import CatalogSettings
-    from dali_pipelines.catalog.scan import ScanOptions
-    from dali_pipelines.dicom.image import ReadOptions
-
-    limit = parse_limit(max_rejects)
-    if adapter is not None and labels is None:
-        raise click.UsageError("--adapter needs --labels")
+    settings = _settings(out, id_key, labels, **how)
     if not sources and not retry_failed:
         raise click.UsageError("Missing argument 'SRC...'.")
-    options = ScanOptions(ReadOptions(hash=not no_hash, **taken), workers)
-    settings = CatalogSettings(out, id_key, labels, adapter or "csv", label_column, options)
     require_apart([out, settings.rejects], [*sources, labels, id_key])
     done = _retry(sources, settings) if retry_failed else _scan(sources, settings)
     click.echo(done.text(), err=True)
     say_verdicts(done.counts, settings.rejects)
     lost = (done.counts.rejected, done.counts.inputs)
     print_result(done.to_dict(), out, limit, lost, as_json=as_json)
+
+
+def _settings(
+    out: Path,
+    id_key: Path | None,
+    labels: Path | None,
+    *,
+    adapter: str | None,
+    label_column: str | None,
+    no_hash: bool,
+    workers: int,
+    **taken: Any,
+) -> "CatalogSettings":
+    """Where the manifest and its key lie, what is joined, and how files are read (`taken`)."""
+    from dali_pipelines.catalog.build import CatalogSettings
+    from dali_pipelines.catalog.scan import ScanOptions
+    from dali_pipelines.dicom.read_options import ReadOptions
+
+    if adapter is not None and labels is None:
+        raise click.UsageError("--adapter needs --labels")
+    options = ScanOptions(ReadOptions(hash=not no_hash, **taken), workers)
+    return CatalogSettings(out, id_key, labels, adapter or "csv", label_column, options)
 
 
 def _scan(sources: tuple[Path, ...], settings: "CatalogSettings") -> "Catalog":

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cli.checks import SEED, ends_in
+from cli.checks import ends_in
+from cli.options import json_option, manifest_argument, seed_option
 from dali_pipelines.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,12 +17,12 @@ FOLDS: Final = 4
 
 
 @click.command()
-@click.argument("manifest", type=click.Path(path_type=Path))
+@manifest_argument
 @click.option(
     "--folds", type=click.IntRange(min=2), show_default="4; with --keep as many as there are",
     help="How many folds.",
 )  # fmt: skip
-@click.option("--seed", type=SEED, default=0, help="Another seed, other folds.")
+@seed_option("Another seed, other folds.")
 @click.option(
     "--keep", is_flag=True, help="Keep the folds that the manifest has; place only new patients."
 )
@@ -35,7 +36,7 @@ FOLDS: Final = 4
     show_default="the manifest itself",
     help="Where to write the manifest with folds.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 def command(
     *, manifest: Path, group: str, label: str, out: Path | None, as_json: bool, **how: Any
 ) -> None:

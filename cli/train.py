@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cli.checks import SEED
 from cli.ending import say_verdicts
-from dali_pipelines.rejects.limits import DEFAULT_LIMIT, parse_limit
+from cli.options import (
+    config_option,
+    device_option,
+    json_option,
+    manifest_argument,
+    max_rejects_option,
+    recipe_option,
+    seed_option,
+    set_option,
+)
 
 if TYPE_CHECKING:
     from dali_pipelines.recipe import Recipe
+    from dali_pipelines.rejects.limits import RejectLimit
     from trainer.settings import TrainSettings
 
 PREEMPTED: Final = 75
@@ -28,29 +37,27 @@ _SHORT_FOR: Final = {
 
 
 @click.command()
-@click.argument("manifest", type=click.Path(path_type=Path))
+@manifest_argument
 @click.option(
     "-O", "--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="RUN",
     help="The run directory.",
 )  # fmt: skip
-@click.option("--config", type=click.Path(path_type=Path), help="A YAML file of settings.")
-@click.option(
-    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a setting, or the recipe."
-)
-@click.option("--recipe", default="default-1536", help="A recipe's name, or a .yaml file.")
+@config_option
+@set_option(of_training=True)
+@recipe_option
 @click.option("--fold", type=int, help="The fold to hold out for validation.")
 @click.option("--model", help="A timm architecture.")
 @click.option("--epochs", type=int, help="Passes over the negatives.")
 @click.option("--batch", type=int, help="Images in a batch of one rank.")
 @click.option("--lr", type=float, help="The highest learning rate.")
-@click.option("--seed", type=SEED, help="Another seed, another run.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto")
+@seed_option("Another seed, another run.", default=None)
+@device_option()
 @click.option(
     "--resume", type=click.Choice(["auto", "no"]), default="auto",
     help="Go on with what RUN holds, or start over and replace it.",
 )  # fmt: skip
-@click.option("--max-rejects", metavar="N|P%", default=DEFAULT_LIMIT, help="Leave with 3 above it.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@max_rejects_option()
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -63,7 +70,7 @@ def command(
     recipe: str,
     device: Any,
     resume: Any,
-    max_rejects: str,
+    limit: "RejectLimit",
     as_json: bool,
     **short: Any,
 ) -> None:
@@ -82,7 +89,7 @@ def command(
     from trainer.train import RunOptions, train
 
     source = partial(open_watched, phases=TRAIN)
-    options = RunOptions(device, resume, parse_limit(max_rejects), source)
+    options = RunOptions(device, resume, limit, source)
     settings, prepared_by = _resolve(config, sets, recipe, short)
     result = train(settings, prepared_by, manifest, out, options)
     facts = {"state": result.state, "checkpoint": str(result.checkpoint), "best": result.best}

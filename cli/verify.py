@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cli.checks import SEED, require_own_rejects
+from cli.checks import require_own_rejects
 from cli.ending import say_verdicts
+from cli.options import (
+    json_option,
+    manifest_argument,
+    max_rejects_option,
+    seed_option,
+    workers_option,
+)
 from dali_pipelines.errors import DatasetError
-from dali_pipelines.rejects.limits import parse_limit
 
 if TYPE_CHECKING:
     from dali_pipelines.inspection.verify import KindReport, Verification
     from dali_pipelines.records import ImageRecord
+    from dali_pipelines.rejects.limits import RejectLimit
 
 SAMPLE: Final = "100"
 _COUNTS: Final = ("images", "hashed", "equal", "differing", "not_compared", "rejected")
@@ -22,16 +29,16 @@ _NAMED: Final = 5  # images of each flag
 
 
 @click.command()
-@click.argument("manifest", type=click.Path(path_type=Path))
+@manifest_argument
 @click.option(
     "--sample", metavar="N|P%", show_default="100",
     help="So many images, at least one of each kind, precision, predictor and manufacturer.",
 )  # fmt: skip
 @click.option("--all", "take_all", is_flag=True, help="Take all images.")
-@click.option("--seed", type=SEED, default=0, help="Another seed, another sample.")
-@click.option("-j", "--workers", type=click.IntRange(min=0), default=0, show_default="one a core")
-@click.option("--max-rejects", metavar="N|P%", default="0", help="Leave with 3 above it.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@seed_option("Another seed, another sample.")
+@workers_option()
+@max_rejects_option("0")
+@json_option
 def command(
     *,
     manifest: Path,
@@ -39,7 +46,7 @@ def command(
     take_all: bool,
     seed: int,
     workers: int,
-    max_rejects: str,
+    limit: "RejectLimit",
     as_json: bool,
 ) -> None:
     r"""Decode images of a manifest a second time, by other decoders, and compare.
@@ -52,34 +59,41 @@ def command(
     blank, inverted, no breast, burned out, on the wrong side. What fails is a row of
     train_verify_rejects.csv beside the manifest. Both decoders are those of the CPU.
     """
-    from dali_pipelines.inspection.sampling import choose_sample, sample_size
-    from dali_pipelines.manifest import read_manifest, to_records
     from dali_pipelines.rejects.counts import count_images
     from dali_pipelines.rejects.table import rejects_beside, write_rejects
 
     if take_all and sample is not None:
         raise click.UsageError("--all takes every image and --sample some; give one of them")
-    limit, base = parse_limit(max_rejects), manifest.with_name(f"{manifest.stem}_verify")
+    base = manifest.with_name(f"{manifest.stem}_verify")
     require_own_rejects(base)
-    records = to_records(read_manifest(manifest))
-    if not records:
-        raise DatasetError(f"{str(manifest)!r} holds no image to verify")
-    wanted = "100%" if take_all else SAMPLE if sample is None else sample
-    size = sample_size(wanted, len(records))
-    chosen = [records[k] for k in choose_sample(records, size, seed)]
+    records = _read(manifest)
+    chosen = _choose(records, "100%" if take_all else sample, seed)
     found = _verify(chosen, workers)
     table = rejects_beside(base)
     write_rejects(found.rejects, table)
     seen = found.flagged
     flagged = {r.image_id: bool(r.flags) or r.image_id in seen for r in chosen}
     say_verdicts(count_images(flagged, found.rejects), table)
-    if as_json:
-        facts = {"images": len(chosen), "of": len(records), "seed": seed}
-        click.echo(json.dumps({**facts, **found.to_dict(), "table": str(table)}))
-    else:
-        click.echo(f"{len(chosen):,} of {len(records):,} images, seed {seed}")
-        click.echo("\n".join(_lines(found)))
+    facts = {"images": len(chosen), "of": len(records), "seed": seed}
+    _print(facts, found, table, as_json=as_json)
     limit.enforce(len(found.rejects), len(chosen))
+
+
+def _read(manifest: Path) -> "list[ImageRecord]":
+    from dali_pipelines.manifest import read_manifest
+    from dali_pipelines.manifest_rows import to_records
+
+    records = to_records(read_manifest(manifest))
+    if not records:
+        raise DatasetError(f"{str(manifest)!r} holds no image to verify")
+    return records
+
+
+def _choose(records: "Sequence[ImageRecord]", sample: str | None, seed: int) -> "list[ImageRecord]":
+    from dali_pipelines.inspection.sampling import choose_sample, sample_size
+
+    size = sample_size(SAMPLE if sample is None else sample, len(records))
+    return [records[k] for k in choose_sample(records, size, seed)]
 
 
 def _verify(records: "Sequence[ImageRecord]", workers: int) -> "Verification":
@@ -90,6 +104,14 @@ def _verify(records: "Sequence[ImageRecord]", workers: int) -> "Verification":
     with progress(len(records), "verify") as bar:
         threads = LoaderSettings(threads=workers).resolved_threads()
         return verify(records, threads, lambda rejects: bar.update(1, rejected=rejects))
+
+
+def _print(facts: dict[str, int], found: "Verification", table: Path, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({**facts, **found.to_dict(), "table": str(table)}))
+    else:
+        click.echo(f"{facts['images']:,} of {facts['of']:,} images, seed {facts['seed']}")
+        click.echo("\n".join(_lines(found)))
 
 
 def _lines(found: "Verification") -> Iterator[str]:

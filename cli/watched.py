@@ -1,9 +1,11 @@
-"""A loader whose passes show their progress."""
+"""What shows its progress on stderr: the passes of a loader, and the reading of inputs."""
 
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from cli.progress import progress
 
@@ -14,9 +16,11 @@ if TYPE_CHECKING:
     from dali_pipelines.loader_settings import LoaderSettings
     from dali_pipelines.plan import Blocks
     from dali_pipelines.recipe import Recipe
-    from dali_pipelines.records import Batch, ImageRecord
+    from dali_pipelines.records import ImageRecord
+    from dali_pipelines.stages import Batch
     from dali_pipelines.verdicts import Reject
     from trainer.distributed import Device
+    from trainer.inputs import Inputs
 
 Phases = tuple[str, ...]  # what the passes are called, in turn
 
@@ -61,3 +65,14 @@ def open_watched(
 
     with Loader(records, recipe, settings, device) as loader:
         yield Watched(loader, phases)
+
+
+def read_watched(
+    sources: "Sequence[Path]", out: Path, fold: int | None, key_file: Path | None, **taken: Any
+) -> "Inputs":
+    """What `trainer.inputs.read_inputs` finds, watched; `taken` is for `ReadOptions`."""
+    from dali_pipelines.dicom.read_options import ReadOptions
+    from trainer.inputs import read_inputs
+
+    watch = partial(progress, label="scan", unit="files")
+    return read_inputs(sources, out, fold, key_file, watch, ReadOptions(**taken))

@@ -1,6 +1,6 @@
 """What does not fit a table cell as it is: file names that are not UTF-8, and the gray scale.
 
-`manifest` and rejects.csv write and read these through here; both ways are exact.
+The manifest and rejects.csv write and read these through here; both ways are exact.
 """
 
 import base64

@@ -15,8 +15,8 @@ from dali_pipelines.cpu.packets import require_all_packets
 from dali_pipelines.isolation.pool import DecodePool
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded, Pixels
 from dali_pipelines.routing import route
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.stored_values import stream_shift
 from dali_pipelines.verdicts import Reason, RejectError, guarded
 

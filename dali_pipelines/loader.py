@@ -16,8 +16,9 @@ from dali_pipelines.plan import Blocks
 from dali_pipelines.prefetch import run_ahead
 from dali_pipelines.read_ahead import ReadAhead
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Batch, ImageRecord
+from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.rejections import Rejections
+from dali_pipelines.stages import Batch
 from dali_pipelines.steps import Device, choose_device, load_batches
 from dali_pipelines.verdicts import Reject
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.plan import EMPTY, Blocks
 from dali_pipelines.reader import read_encoded
-from dali_pipelines.records import Encoded, ImageRecord
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.stages import Encoded
 from dali_pipelines.verdicts import RejectError, guarded
 
 _Read = Encoded | RejectError

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from dali_pipelines.codestream.stream import bare_codestream, read_stream_info
 from dali_pipelines.dicom.file_meta import read_file_meta
-from dali_pipelines.records import Encoded, ImageRecord, Location
+from dali_pipelines.records import ImageRecord, Location
+from dali_pipelines.stages import Encoded
 from dali_pipelines.storage.archive import MAX_INFLATED_BYTES, Source, open_source
 from dali_pipelines.storage.byte_view import ByteView, FileRange, MemoryBytes
 from dali_pipelines.storage.inflate import inflate

@@ -1,19 +1,14 @@
-"""The nouns of the way of the data: what each step takes and gives.
-
-    file -> ImageRecord -> Encoded -> Pixels -> (window, Roi, resize) -> Batch
+"""What a scan finds out about an image: where it lies, what its header and codestream say of it.
 
 An `ImageRecord` is one row of the manifest, complete enough to read, decode and prepare the
 image without opening the header again.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import torch
 
 StreamKind = Literal["raw", "rle", "j2k", "htj2k", "jpeg_lossless", "jpeg_dct", "jpegls"]
 VoiFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
@@ -170,91 +165,3 @@ class ImageRecord:
     grayscale: Grayscale
     sha256: str = ""
     flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """One codestream in memory, proved complete as far as its syntax allows; `data` (n,) uint8.
-
-    Where the image is the maximum over several frames, `data` holds their codestreams one after
-    another and `sizes` their bytes; () for one codestream.
-    """
-
-    data: NDArray[np.uint8]
-    record: ImageRecord
-    sizes: tuple[int, ...] = ()
-
-    @property
-    def frames(self) -> int:
-        """How many codestreams `data` holds."""
-        return len(self.sizes) or 1
-
-
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """Decoded values (H, W) uint16; the stored value's bit pattern is `values >> shift`.
-
-    A CPU decoder gives shift 0. The GPU decoder spreads p bits over 16 and gives 16 - p, and its
-    values are a torch tensor. `reduce` wavelet levels were left out: (H, W) is that of the image
-    divided by 2**reduce, rounded up.
-    """
-
-    values: "NDArray[np.uint16] | torch.Tensor"
-    shift: int = 0
-    reduce: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Roi:
-    """The part of an image to keep: half-open rows [top, bottom) and columns [left, right) in px.
-
-    `mirror` is True where the crop is to be flipped left to right. `found` is False where no
-    breast was seen and the box is the full frame.
-    """
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-    mirror: bool = False
-    found: bool = True
-
-    @property
-    def height(self) -> int:
-        """Rows in the box."""
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> int:
-        """Columns in the box."""
-        return self.right - self.left
-
-    def enlarged(self, levels: int, height: int, width: int) -> "Roi":
-        """The same box on the whole image of (height, width), of which `levels` were left out."""
-        if levels == 0:
-            return self
-        bottom, right = min(height, self.bottom << levels), min(width, self.right << levels)
-        return replace(
-            self, top=self.top << levels, bottom=bottom, left=self.left << levels, right=right
-        )
-
-
-@dataclass(slots=True)
-class Batch:
-    """N prepared images.
-
-    `images` (N, C, H, W) of the recipe's dtype, on the loader's device. There it belongs to a ring:
-    on a GPU it holds until the next batch is asked for, so clone what is to be kept.
-    `valid` (N,) bool on the CPU: False where a slot holds no sample, because the plan ended (index
-    -1) or the input was rejected; such a slot is all zeros. `indices` (N,) are positions in the
-    list of records, -1 for none. `rois` says what was cut out of each image, in px of the file.
-    """
-
-    images: "torch.Tensor"
-    valid: "torch.Tensor"
-    indices: NDArray[np.int64]
-    image_ids: tuple[str, ...]
-    rois: tuple[Roi | None, ...] = field(default=())
-
-    def __len__(self) -> int:
-        return len(self.indices)

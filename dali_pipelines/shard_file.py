@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dali_pipelines.atomic import sync
-from dali_pipelines.records import Batch, ImageRecord, Roi
+from dali_pipelines.records import ImageRecord
 from dali_pipelines.shard_images import (
     UNREADABLE,
     Format,
@@ -25,6 +25,7 @@ from dali_pipelines.shard_images import (
     read_images,
     save_images,
 )
+from dali_pipelines.stages import Batch, Roi
 from dali_pipelines.verdicts import Reason, Reject, Status
 
 DType = Literal["uint8", "uint16", "float16", "float32"]

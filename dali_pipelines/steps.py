@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings, StretchSettings
-from dali_pipelines.records import Pixels, Roi
+from dali_pipelines.stages import Pixels, Roi
 
 Device = Literal["cpu", "gpu"]
 

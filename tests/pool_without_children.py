@@ -4,7 +4,7 @@ import importlib
 
 from dali_pipelines.isolation.isolated_decoder import CPU_DECODER
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.stages import Encoded, Pixels
 
 
 class PoolWithoutChildren:

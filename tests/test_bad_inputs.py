@@ -16,7 +16,8 @@ from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_ca
 from dali_pipelines.catalog.scan import ScanOptions, scan
 from dali_pipelines.catalog.walk import Input, walk
 from dali_pipelines.dicom.image import ReadOptions
-from dali_pipelines.manifest import read_manifest, to_records
+from dali_pipelines.manifest import read_manifest
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.phantom.header import make_uid
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.table import read_rejects

@@ -24,7 +24,8 @@ from dali_pipelines.errors import ConfigError
 from dali_pipelines.identity import image_id, load_key
 from dali_pipelines.inspection.contact_sheet import Tile, contact_sheet
 from dali_pipelines.loader import Loader
-from dali_pipelines.manifest import to_records, write_manifest
+from dali_pipelines.manifest import write_manifest
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.phantom.exams import write_phantoms
 from dali_pipelines.phantom.patients import PhantomSettings
 from dali_pipelines.plan import sequential_blocks

@@ -20,7 +20,8 @@ from dali_pipelines.errors import CheckpointError, ConfigError
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.plan import Blocks, rank_blocks
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Batch, ImageRecord
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.stages import Batch
 from dali_pipelines.verdicts import Reject
 from trainer.distributed import Device, World
 from trainer.learner import Learner

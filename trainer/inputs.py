@@ -1,25 +1,28 @@
 """What to score: a manifest, or DICOM files and folders that are scanned on the spot."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from dali_pipelines.catalog.scan import ScanOptions, scan
 from dali_pipelines.catalog.walk import walk
-from dali_pipelines.dicom.frames import Frames
-from dali_pipelines.dicom.image import ReadOptions
+from dali_pipelines.dicom.read_options import ReadOptions
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.identity import load_key
-from dali_pipelines.manifest import read_manifest, to_frame
+from dali_pipelines.manifest import read_manifest
+from dali_pipelines.manifest_rows import to_frame
 from dali_pipelines.verdicts import Reject
 from trainer.predictions import key_path
 
 # from a number of inputs to something with `update(done, **counts)`, or to None
 Watch = Callable[[int], AbstractContextManager[Any]]
+
+_USUAL: Final = ReadOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +45,16 @@ def read_inputs(
     fold: int | None = None,
     key_file: Path | None = None,
     watch: Watch = lambda _total: nullcontext(),
-    frames: Frames = "error",
+    options: ReadOptions = _USUAL,
 ) -> Inputs:
     """The images of one manifest, or of one fold of it, or those found in files and folders.
 
-    `frames` says what DICOM objects of several frames give; a manifest has settled that.
+    `options` say how DICOM files are read; a manifest has settled that.
     The key is `key_file`, or that beside the manifest, or beside `out`; it is made if it is not
     there. Raises ConfigError and DatasetError where the sources or the fold do not exist.
     """
     if len(sources) == 1 and sources[0].suffix == ".parquet":
-        if frames != "error":
-            raise ConfigError("--frames needs DICOM files; scan with it to have it in a manifest")
+        _require_usual(options)
         frame = _read(sources[0], fold)
         return Inputs(frame, [], load_key(key_file or key_path(sources[0])))
     if any(source.suffix == ".parquet" for source in sources):
@@ -64,8 +66,15 @@ def read_inputs(
     key = load_key(key_file or key_path(out))
     with watch(len(inputs)) as bar:
         report = (lambda done, counts: bar.update(done, **counts)) if bar else lambda _d, _c: None
-        found = scan(inputs, ScanOptions(ReadOptions(frames=frames)), key, report)
+        found = scan(inputs, ScanOptions(options), key, report)
     return Inputs(to_frame(found.records), list(found.rejects), key)
+
+
+def _require_usual(options: ReadOptions) -> None:
+    for name, usual in dataclasses.asdict(_USUAL).items():
+        if getattr(options, name) != usual:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option} needs DICOM files; scan with it to have it in a manifest")
 
 
 def _read(manifest: Path, fold: int | None) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from dali_pipelines.errors import CheckpointError, ConfigError
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
-from dali_pipelines.manifest import to_records
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.recipe import Recipe, recipe_from_dict
 from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts

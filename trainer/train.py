@@ -13,7 +13,8 @@ from typing import Any, Literal
 from dali_pipelines.errors import RejectsError
 from dali_pipelines.identity import load_key
 from dali_pipelines.loader import Loader
-from dali_pipelines.manifest import read_manifest, to_records
+from dali_pipelines.manifest import read_manifest
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.rejects.counts import VerdictCounts
 from dali_pipelines.rejects.limits import DEFAULT_LIMIT, RejectLimit, parse_limit

@@ -12,7 +12,7 @@ from dali_pipelines.gpu.decoder import GpuDecoder
 from dali_pipelines.graph import DaliDecoder
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.stages import Encoded, Pixels
 
 _THREADS = 8
 

@@ -13,7 +13,7 @@ from benchmarks.gpu.decoders import decode_proved, moved, new_dali, open_decoder
 from benchmarks.gpu.inputs import Inputs, Note, coded_image
 from dali_pipelines.graph import BatchError
 from dali_pipelines.phantom.header import HeaderSpec
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.stored_values import spread_shift
 
 FRAMES: Final = 3  # two that the canary sees, one that it does not

@@ -20,7 +20,8 @@ from dali_pipelines.phantom.picture import draw_picture
 from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import Recipe, load_recipe
-from dali_pipelines.records import Encoded, ImageRecord
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.stages import Encoded
 from dali_pipelines.storage.archive import Source
 
 COMPRESSED: Final = ("j2k", "htj2k", "jpeg_sv1")  # what the GPU decodes

@@ -18,7 +18,7 @@ from dali_pipelines.gpu.decoder import GpuDecoder
 from dali_pipelines.gpu.device import current_device
 from dali_pipelines.graph import BatchError, DaliDecoder
 from dali_pipelines.phantom.header import HeaderSpec
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.verdicts import RejectError
 
 Bytes = NDArray[np.uint8]

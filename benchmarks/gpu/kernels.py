@@ -15,7 +15,7 @@ from dali_pipelines.gpu.device import Argument, Dim, GpuDevice, current_device, 
 from dali_pipelines.gpu.proof import prove
 from dali_pipelines.grayscale import display_table
 from dali_pipelines.recipe import Recipe, ResizeSettings, StretchSettings
-from dali_pipelines.records import Pixels, Roi
+from dali_pipelines.stages import Pixels, Roi
 from dali_pipelines.steps import load_steps
 
 IMAGES: Final = 16  # together 436 MB: more than the caches of any GPU hold

@@ -11,7 +11,8 @@ from benchmarks.decode import read_stream
 from dali_pipelines.cores import core_count
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.gpu.device import current_device
-from dali_pipelines.records import Encoded, ImageRecord, Pixels
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.stages import Encoded, Pixels
 
 
 @dataclass(frozen=True, slots=True)

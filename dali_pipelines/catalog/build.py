@@ -21,7 +21,8 @@ from dali_pipelines.catalog.walk import Input, walk
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.identity import load_key
 from dali_pipelines.kept_folds import inherit_folds
-from dali_pipelines.manifest import to_frame, write_manifest
+from dali_pipelines.manifest import write_manifest
+from dali_pipelines.manifest_rows import to_frame
 from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts, counted
 from dali_pipelines.rejects.table import read_rejects, rejects_beside, write_rejects
 from dali_pipelines.verdicts import Reject

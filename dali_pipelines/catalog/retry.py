@@ -28,7 +28,9 @@ from dali_pipelines.dicom.frames import name_of
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.identity import image_id, load_key
 from dali_pipelines.kept_folds import FOLD
-from dali_pipelines.manifest import SCHEMA, read_manifest, to_frame, to_records
+from dali_pipelines.manifest import read_manifest
+from dali_pipelines.manifest_rows import to_frame, to_records
+from dali_pipelines.manifest_schema import SCHEMA
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.counts import VerdictCounts, counted
 from dali_pipelines.storage.archive import Source

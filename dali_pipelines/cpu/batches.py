@@ -21,8 +21,9 @@ from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.plan import EMPTY
 from dali_pipelines.read_ahead import ReadBlock
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Batch, ImageRecord, Pixels, Roi
+from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.rejections import Rejections
+from dali_pipelines.stages import Batch, Pixels, Roi
 from dali_pipelines.steps import load_steps
 from dali_pipelines.verdicts import RejectError, guarded
 

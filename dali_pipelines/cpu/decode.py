@@ -16,7 +16,8 @@ from dali_pipelines.codestream.bit_budget import prove_decoded
 from dali_pipelines.codestream.rle import HEADER_BYTES, check_rle
 from dali_pipelines.cpu.htj2k import decode_by_openjph
 from dali_pipelines.cpu.packets import require_all_packets
-from dali_pipelines.records import Encoded, ImageRecord, Pixels, StreamKind
+from dali_pipelines.records import ImageRecord, StreamKind
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.stored_values import (
     keep_brighter,
     native_type,
@@ -160,7 +161,7 @@ def _decode_j2k(data: NDArray[np.uint8], record: ImageRecord) -> _Array:
 
 
 def _decode_htj2k(data: NDArray[np.uint8], record: ImageRecord) -> _Array:
-    """What OpenJPEG gives, by OpenJPH where all packets are there: it lets cut ones pass."""
+    """What OpenJPEG gives, by OpenJPH where OpenJPEG was seen to read it: cut ones pass there."""
     is_read = require_all_packets(data, record.stream)
     values = decode_by_openjph(data, record) if is_read else None
     return _decode_by_openjpeg(data) if values is None else values

@@ -8,7 +8,6 @@ The GPU's decoder is fast enough to be held up by it: there only what leaves its
 back (`gpu/intake.py`).
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -23,38 +22,31 @@ from dali_pipelines.cpu.openjpeg_levels import Codestream
 from dali_pipelines.records import StreamInfo
 from dali_pipelines.verdicts import Reason, RejectError
 
-_Reads = Callable[[NDArray[np.uint8]], bool]
-_FEWEST_LEVELS: Final = 2
+_FEWEST_LEVELS: Final = 2  # with fewer, more than a sixteenth is left to decode: then all is
 
 
 def require_all_packets(data: NDArray[np.uint8], stream: StreamInfo) -> bool:
     """Whether OpenJPEG read it; RejectError(TRUNCATED) where it waits for a packet behind the end.
 
     `data` is a bare codestream that the reader proved complete. False where OpenJPEG refuses it as
-    it is: then it is for a strict decoder to say.
+    it is, or was not asked: then it is for a strict decoder to say.
     """
     try:
         longer = with_more(data)
-        reads = _choose_reader(data, stream)
+        levels = removable_levels(data.data)
     except RejectError:
         return False
-    if reads is not None and not reads(longer):
+    few = partial(_reads_few_levels, stream, levels)
+    is_read = levels >= _FEWEST_LEVELS and features.check_codec("jpg_2000") and few(data)
+    # Where all would be decoded, `data` as it is comes last, for what waits for more: a sound
+    # stream is then decoded here once. That does not tell that `data` alone can be read, since what
+    # lacks the end of its last packet takes the bytes put behind it for that end.
+    waits = not few(longer) if is_read else not _reads_whole(longer) and _reads_whole(data)
+    if waits:
         raise RejectError(
             Reason.TRUNCATED, "codestream ends before its last packet; fetch the file again"
         )
-    return reads is not None
-
-
-def _choose_reader(data: NDArray[np.uint8], stream: StreamInfo) -> _Reads | None:
-    """What reads all packets of `data`; None where OpenJPEG refuses it.
-
-    With fewer than 2 levels to leave out more than a sixteenth is left to decode: then all is.
-    """
-    levels = removable_levels(data.data)
-    few = partial(_reads_few_levels, stream, levels)
-    if levels >= _FEWEST_LEVELS and features.check_codec("jpg_2000") and few(data):
-        return few
-    return _reads_whole if _reads_whole(data) else None
+    return is_read
 
 
 def _reads_few_levels(stream: StreamInfo, levels: int, data: NDArray[np.uint8]) -> bool:

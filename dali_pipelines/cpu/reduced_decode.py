@@ -18,7 +18,8 @@ from dali_pipelines.errors import DeviceError
 from dali_pipelines.geometry import content_size
 from dali_pipelines.grayscale import display_table
 from dali_pipelines.recipe import Recipe, ResizeSettings
-from dali_pipelines.records import Encoded, Pixels, Roi, StreamInfo
+from dali_pipelines.records import StreamInfo
+from dali_pipelines.stages import Encoded, Pixels, Roi
 from dali_pipelines.steps import load_steps
 from dali_pipelines.stored_values import stream_shift
 from dali_pipelines.verdicts import Reason, RejectError

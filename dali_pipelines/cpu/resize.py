@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dali_pipelines.geometry import content_corner, content_size
 from dali_pipelines.grayscale import DISPLAY_TOP
 from dali_pipelines.recipe import ResizeSettings
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 
 # The most terms at a time, 2 MiB of them. Half or four times as many are as fast in one thread;
 # fewer mean more calls, and after each a thread waits for the GIL where others want it.

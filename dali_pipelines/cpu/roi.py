@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from dali_pipelines.geometry import block_edge
 from dali_pipelines.recipe import RoiSettings
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 
 _DISPLAY_LEVELS: Final = 65536
 _HISTOGRAM_LEVELS: Final = 256

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dali_pipelines.grayscale import DISPLAY_TOP
 from dali_pipelines.recipe import StretchSettings
-from dali_pipelines.records import Pixels
+from dali_pipelines.stages import Pixels
 
 # np.bincount makes 8-byte copies of what it counts: 4 MiB of them at a time stay in the cache.
 _COUNTED_PX: Final = 1 << 19

@@ -19,8 +19,8 @@ from dali_pipelines.doctor.trial_files import Trial, make_trials, write_trial
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import DecodeSettings, Recipe
-from dali_pipelines.records import Encoded, Pixels
 from dali_pipelines.routing import route, route_gpu
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Flag, RejectError
 

@@ -18,15 +18,17 @@ import torch
 from dali_pipelines.decoder import Decoder
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.gpu.block import BlockMaker, Launched, Table
-from dali_pipelines.gpu.decoder import DecodedBatch, GpuDecoder
+from dali_pipelines.gpu.decoded_batch import DecodedBatch
+from dali_pipelines.gpu.decoder import GpuDecoder
 from dali_pipelines.gpu.device import current_device
 from dali_pipelines.gpu.ring import Ring, Slot
 from dali_pipelines.grayscale import display_table
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.read_ahead import ReadBlock
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Batch, Encoded, ImageRecord
+from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.rejections import Rejections
+from dali_pipelines.stages import Batch, Encoded
 from dali_pipelines.verdicts import guarded
 
 

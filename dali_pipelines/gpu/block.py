@@ -12,8 +12,9 @@ from dali_pipelines.gpu.ring import Slot
 from dali_pipelines.plan import EMPTY
 from dali_pipelines.read_ahead import ReadBlock
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Batch, Encoded, ImageRecord, Pixels, Roi
+from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.rejections import Rejections
+from dali_pipelines.stages import Batch, Encoded, Pixels, Roi
 from dali_pipelines.steps import load_steps
 from dali_pipelines.verdicts import RejectError
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dali_pipelines.gpu.device import Download, upload
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 
 FIELDS = ("top", "bottom", "left", "right", "mirror", "found")  # of a Roi, in the order of a row
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from dali_pipelines.decoder import Decoded
 from dali_pipelines.gpu.device import Download
-from dali_pipelines.records import ImageRecord, Pixels
+from dali_pipelines.records import ImageRecord
 from dali_pipelines.routing import StreamClass, class_of
+from dali_pipelines.stages import Pixels
 from dali_pipelines.stored_values import stored_patterns
 
 # The first frame of a class meets buffers that are fresh, the second one buffers that hold the

@@ -16,17 +16,17 @@ from typing import Final
 
 import torch
 
-from dali_pipelines.codestream.bit_budget import Budget, read_budget
+from dali_pipelines.codestream.bit_budget import read_budget
 from dali_pipelines.decoder import DALI_BATCH, Decoded, Decoder, Place
 from dali_pipelines.gpu.canary import Canary
+from dali_pipelines.gpu.decoded_batch import DecodedBatch, with_proof
 from dali_pipelines.gpu.intake import Frame, Intake
-from dali_pipelines.gpu.proof import Proof, prove
 from dali_pipelines.graph import BatchError, DaliDecoder
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.nvjpeg import can_decode_lossless
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded, Pixels
 from dali_pipelines.routing import class_of
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.stored_values import spread_shift, stream_shift
 from dali_pipelines.verdicts import RejectError, guarded
 
@@ -36,25 +36,6 @@ _FEWEST_THREADS: Final = 8
 _MOST_THREADS: Final = 16
 
 log = logging.getLogger("mammo.decode")
-
-
-@dataclass(slots=True)
-class DecodedBatch:
-    """One batch: by place its Pixels, or why there are none; None where nothing was.
-
-    Pictures of the GPU are tensors there, those of the CPU are NumPy arrays here.
-    """
-
-    pixels: list[Decoded]
-    _proof: Proof | None
-    _proved: list[int]
-
-    def doubtful(self) -> list[int]:
-        """Places of the lossless JPEGs that are to be resolved; waits for the GPU."""
-        if self._proof is None:
-            return []
-        doubts = self._proof.doubtful()
-        return [place for place, doubt in zip(self._proved, doubts, strict=True) if doubt]
 
 
 @dataclass(slots=True)
@@ -111,7 +92,7 @@ class GpuDecoder:
         decoded = [found for share in begun.on_gpu for found in self._receive_share(share)]
         for frame, found in zip(frames, self._decode_left(frames, decoded), strict=True):
             pixels[frame.place] = found
-        return _with_proof(pixels, frames)
+        return with_proof(pixels, frames)
 
     def resolve(self, encoded: Encoded) -> Decoded:
         """The CPU's word on a codestream whose picture is doubtful, in a child that may die of it.
@@ -234,19 +215,3 @@ class GpuDecoder:
 def _new_dali(settings: LoaderSettings) -> DaliDecoder:
     threads = min(max(settings.resolved_threads(), _FEWEST_THREADS), _MOST_THREADS)
     return DaliDecoder(DALI_BATCH, threads, "mixed", torch.cuda.current_device())
-
-
-def _with_proof(pixels: list[Decoded], frames: Sequence[Frame]) -> DecodedBatch:
-    """The batch, with the proof of those lossless JPEGs whose pictures are the GPU's, queued."""
-    images, budgets, streams, places = [], [], [], []
-    for frame in frames:
-        found, stream = pixels[frame.place], frame.item.record.stream
-        budget = frame.budget.result() if frame.budget else None
-        if not isinstance(found, Pixels) or not isinstance(budget, Budget):
-            continue
-        if isinstance(found.values, torch.Tensor):
-            images.append(Pixels(found.values, spread_shift(stream)))
-            budgets.append(budget)
-            streams.append(stream)
-            places.append(frame.place)
-    return DecodedBatch(pixels, prove(images, budgets, streams) if images else None, places)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from dali_pipelines.codestream.bit_budget import Budget
 from dali_pipelines.gpu.device import Download, current_device, empty, upload
-from dali_pipelines.records import Pixels, StreamInfo
+from dali_pipelines.records import StreamInfo
+from dali_pipelines.stages import Pixels
 
 # The following are those of kernels/proof.cu.
 _TILE_ROWS: Final = 32

@@ -14,7 +14,7 @@ from dali_pipelines.gpu.boxes import device_boxes
 from dali_pipelines.gpu.device import current_device, upload
 from dali_pipelines.grayscale import DISPLAY_TOP
 from dali_pipelines.recipe import ResizeSettings
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 
 # The following are those of kernels/resize.cu.
 _TILE_ROWS: Final = 64

@@ -15,7 +15,7 @@ from dali_pipelines.geometry import block_edge
 from dali_pipelines.gpu.boxes import FIELDS, DeviceRois
 from dali_pipelines.gpu.device import current_device, empty, upload
 from dali_pipelines.recipe import RoiSettings
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 
 _DISPLAY_LEVELS: Final = 65536
 _IMAGE: Final = np.dtype(  # struct Image of block_means.cu and roi.cu

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dali_pipelines.cpu.roi import roi
 from dali_pipelines.grayscale import DISPLAY_TOP
 from dali_pipelines.recipe import RoiSettings
-from dali_pipelines.records import ImageTags, Roi
+from dali_pipelines.records import ImageTags
+from dali_pipelines.stages import Roi
 from dali_pipelines.verdicts import Flag
 
 Side = Literal["left", "right", ""]

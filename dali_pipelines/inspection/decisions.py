@@ -11,8 +11,9 @@ from dali_pipelines.geometry import content_corner, content_size
 from dali_pipelines.grayscale import describe_voi
 from dali_pipelines.inspection.content import Content
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Grayscale, ImageRecord, ImageTags, Roi, StreamInfo, StreamKind
+from dali_pipelines.records import Grayscale, ImageRecord, ImageTags, StreamInfo, StreamKind
 from dali_pipelines.rejects.explanations import explain
+from dali_pipelines.stages import Roi
 from dali_pipelines.verdicts import Flag
 
 _KINDS: Final[dict[StreamKind, str]] = {

@@ -17,8 +17,9 @@ from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Batch, ImageRecord
+from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.rejections import Rejections
+from dali_pipelines.stages import Batch
 from dali_pipelines.steps import load_steps
 from dali_pipelines.verdicts import Reject, RejectError, guarded
 

@@ -26,7 +26,8 @@ from dali_pipelines.codestream.markers import read_uint
 from dali_pipelines.cpu.htj2k import decode_by_openjph, suits_openjph
 from dali_pipelines.dicom.uids import RLE_LOSSLESS
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded, ImageRecord, Pixels, StreamKind
+from dali_pipelines.records import ImageRecord, StreamKind
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.stored_values import stream_shift
 from dali_pipelines.verdicts import Reason, RejectError
 

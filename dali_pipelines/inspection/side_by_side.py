@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from dali_pipelines.inspection.contact_sheet import display_values
 from dali_pipelines.inspection.decisions import Decision
 from dali_pipelines.recipe import Recipe, ResizeSettings
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 from dali_pipelines.steps import load_steps
 
 # Lengths in px.

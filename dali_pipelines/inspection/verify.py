@@ -26,8 +26,9 @@ from dali_pipelines.inspection.second_decoder import (
 from dali_pipelines.isolation.pool import DecodePool
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded, ImageRecord, Pixels, StreamKind
+from dali_pipelines.records import ImageRecord, StreamKind
 from dali_pipelines.rejects.rejections import Rejections
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.steps import load_steps
 from dali_pipelines.stored_values import stored_patterns
 from dali_pipelines.verdicts import Flag, Reason, Reject, RejectError, guarded

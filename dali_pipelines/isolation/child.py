@@ -21,7 +21,7 @@ from dali_pipelines.isolation.memory_limit import AddressSpace, LackOfMemory
 from dali_pipelines.isolation.messages import Request, read_request, write_answer
 from dali_pipelines.isolation.shared_bytes import SharedBytes
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.steps import load_steps
 from dali_pipelines.verdicts import Reason, RejectError, guarded
 

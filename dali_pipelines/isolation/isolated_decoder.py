@@ -13,7 +13,7 @@ from dali_pipelines.isolation.memory_limit import BYTES_PER_PIXEL
 from dali_pipelines.isolation.running_child import Answer, RunningChild
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.verdicts import Reason, RejectError
 
 CPU_DECODER: Final = "dali_pipelines.cpu.reduced_decode:decode_reduced"

@@ -12,7 +12,8 @@ from types import UnionType
 from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import ImageRecord, Pixels, StreamInfo
+from dali_pipelines.records import ImageRecord, StreamInfo
+from dali_pipelines.stages import Pixels
 from dali_pipelines.verdicts import Reason, RejectError
 
 ANSWER_BYTES: Final = 4096  # PIPE_BUF of Linux: up to here a write to a pipe comes whole

@@ -5,7 +5,7 @@ from queue import LifoQueue
 from dali_pipelines.isolation.isolated_decoder import CPU_DECODER, TIMEOUT_S, IsolatedDecoder
 from dali_pipelines.isolation.memory_limit import BYTES_PER_PIXEL
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.stages import Encoded, Pixels
 
 
 class DecodePool:

@@ -15,7 +15,7 @@ from dali_pipelines.isolation.child import PROGRAM, READY, TURN
 from dali_pipelines.isolation.messages import ANSWER_BYTES, Request, read_answer, write_request
 from dali_pipelines.isolation.shared_bytes import SharedBytes
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.verdicts import RejectError
 
 START_S: Final = 120.0  # 0.2 s on an idle machine

@@ -15,7 +15,7 @@ from benchmarks import decode, loader, pipeline, train_step
 from benchmarks.job import Job, OpenPass
 from dali_pipelines.decoder import Decoder, Result
 from dali_pipelines.errors import ConfigError, DatasetError
-from dali_pipelines.records import Encoded
+from dali_pipelines.stages import Encoded
 from dali_pipelines.steps import Steps
 
 PARTS = (decode.open_pass, pipeline.open_pass, loader.open_pass, train_step.open_fed_pass)

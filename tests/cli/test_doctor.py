@@ -10,8 +10,8 @@ import pytest
 
 import cli.main
 from dali_pipelines.dicom.uids import ENCAPSULATED_SYNTAXES, NATIVE_SYNTAXES
-from dali_pipelines.records import Pixels
 from dali_pipelines.routing import has_dali
+from dali_pipelines.stages import Pixels
 from dali_pipelines.verdicts import Reason, RejectError
 
 

@@ -8,7 +8,8 @@ from click.testing import CliRunner, Result
 
 from cli.evaluate import command
 from dali_pipelines.errors import DatasetError, GateError
-from dali_pipelines.manifest import SCHEMA, write_manifest
+from dali_pipelines.manifest import write_manifest
+from dali_pipelines.manifest_schema import SCHEMA
 
 SCORES = pd.DataFrame(
     {

@@ -1,6 +1,7 @@
 """From DICOM files to scores, with a small network that has learned nothing."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from pydicom import dcmread
 
 from cli.predict import command
 from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_catalog
@@ -17,6 +19,8 @@ from dali_pipelines.manifest import write_manifest
 from dali_pipelines.phantom.exams import write_phantoms
 from dali_pipelines.phantom.patients import PhantomSettings
 from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.rejects.table import read_rejects, rejects_beside
+from dali_pipelines.verdicts import Reason
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.model import build_model
 from trainer.predictions import read_predictions
@@ -130,6 +134,24 @@ def test_broken_inputs_are_named_counted_and_cost_no_other(archive: Path, tmp_pa
     rejects = Path(facts["rejects"]["path"])
     assert rejects.stat().st_mode & 0o777 == 0o600
     assert "0.dcm" in rejects.read_text()
+
+
+def test_the_limits_of_a_scan_hold_for_files(archive: Path, tmp_path: Path) -> None:
+    image = next((archive / "dicom").rglob("*.dcm"))
+    large = dcmread(image)
+    large.Rows, large.Columns = 1001, 1000
+    folder, out = tmp_path / "exam", tmp_path / "p.csv"
+    folder.mkdir()
+    large.save_as(folder / "large.dcm")
+    (folder / "sound.dcm").write_bytes(image.read_bytes())
+    with zipfile.ZipFile(folder / "packed.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("packed.dcm", bytes((1 << 20) + 1))
+    how = (*_ckpt(archive), "-O", out, "--max-rejects", "100%", "--max-pixels", "1")
+    assert _run(folder, *how, "--max-inflated", "1").exception is None
+    assert [row.reason for row in read_rejects(rejects_beside(out))] == [Reason.TOO_LARGE] * 2
+    refused = _run(archive / "m.parquet", *how)
+    assert isinstance(refused.exception, ConfigError)
+    assert "--max-pixels needs DICOM files" in str(refused.exception)
 
 
 def test_what_cannot_be_scored_is_one_sentence(archive: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`mammo preview`: a PNG for each image, a verdict for the others, and no word of a patient."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from pydicom import dcmread
 
 import dali_pipelines.decoder
 import dali_pipelines.inspection.previewer
@@ -16,6 +18,7 @@ from dali_pipelines.errors import ConfigError, DatasetError, RejectsError
 from dali_pipelines.identity import image_id, load_key
 from dali_pipelines.manifest import read_manifest, write_manifest
 from dali_pipelines.rejects.table import read_rejects
+from dali_pipelines.verdicts import Reason
 from tests.pool_without_children import PoolWithoutChildren
 
 
@@ -94,6 +97,20 @@ def test_an_input_without_a_picture_has_a_verdict(rows: pd.DataFrame, tmp_path: 
     assert row.path == str(tmp_path / "secret.dcm")
     beside = run(tmp_path / "secret.txt", rows["path"][1], "-O", tmp_path / "c")
     assert beside.exception is None  # it is no lost image
+
+
+def test_the_limits_of_a_scan_hold_for_files(rows: pd.DataFrame, tmp_path: Path) -> None:
+    large = dcmread(rows["path"][0])
+    large.Rows, large.Columns = 1001, 1000
+    large.save_as(tmp_path / "large.dcm")
+    packed = tmp_path / "packed.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("packed.dcm", bytes((1 << 20) + 1))
+    limits = ("--max-pixels", "1", "--max-inflated", "1")
+    run(tmp_path / "large.dcm", packed, rows["path"][1], "-O", tmp_path / "out", *limits)
+    found = [row.reason for row in read_rejects(tmp_path / "out_rejects.csv")]
+    assert found == [Reason.TOO_LARGE] * 2
+    assert len(list((tmp_path / "out").glob("*.png"))) == 1
 
 
 def test_no_table_where_nothing_was_rejected(rows: pd.DataFrame, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from cli.scan import command as scan
 from cli.split import command as split
 from dali_pipelines.atomic import alone_with
 from dali_pipelines.errors import ConfigError, DatasetError, RejectsError
-from dali_pipelines.manifest import read_manifest, to_records, write_manifest
+from dali_pipelines.manifest import read_manifest, write_manifest
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.phantom.header import HeaderSpec
 from dali_pipelines.phantom.write import write_dicom
 

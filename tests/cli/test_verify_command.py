@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 import dali_pipelines.inspection.verify
 from cli.verify import command
 from dali_pipelines.errors import ConfigError, RejectsError
-from dali_pipelines.manifest import read_manifest, to_records, write_manifest
+from dali_pipelines.manifest import read_manifest, write_manifest
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.rejects.table import read_rejects
 from dali_pipelines.verdicts import Reason
 from tests.pool_without_children import PoolWithoutChildren

@@ -11,14 +11,8 @@ import pytest
 from dali_pipelines.codestream.stream import bare_codestream, read_stream_info
 from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.phantom.encode import SYNTAXES, encode_frame
-from dali_pipelines.records import (
-    Encoded,
-    Grayscale,
-    ImageRecord,
-    ImageTags,
-    Location,
-    StreamInfo,
-)
+from dali_pipelines.records import Grayscale, ImageRecord, ImageTags, Location, StreamInfo
+from dali_pipelines.stages import Encoded
 from dali_pipelines.storage.archive import Source
 from tests.dicom_file import DicomFile
 

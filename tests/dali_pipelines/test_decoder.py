@@ -13,7 +13,7 @@ from dali_pipelines.decoder import DALI_BATCH, Decoder, shares
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.recipe import DecodeSettings, Recipe
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.verdicts import Reason, RejectError
 
 SYNTAXES = ["j2k", "htj2k", "jpegls", "jpeg_sv1", "rle", "raw"]

@@ -22,7 +22,8 @@ from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings, RoiSettings
-from dali_pipelines.records import Encoded, ImageRecord
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.stages import Encoded
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason, RejectError
 from tests.frame_stack import dicom_of, stack

@@ -14,7 +14,8 @@ from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
-from dali_pipelines.manifest import read_manifest, to_records
+from dali_pipelines.manifest import read_manifest
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.plan import shuffled_blocks
 from dali_pipelines.recipe import load_recipe
 

@@ -17,7 +17,7 @@ from benchmarks.process_tree import descendants
 from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_catalog
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
-from dali_pipelines.manifest import to_records
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.phantom.header import HeaderSpec, make_uid
 from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.plan import shuffled_blocks

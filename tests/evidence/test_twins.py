@@ -13,7 +13,7 @@ from dali_pipelines.gpu.device import use_device
 from dali_pipelines.grayscale import display_table
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import Recipe, StretchSettings, load_recipe, recipe_names
-from dali_pipelines.records import Pixels
+from dali_pipelines.stages import Pixels
 from dali_pipelines.steps import load_steps
 from dali_pipelines.storage.archive import Source
 from tests.dali_pipelines.gpu.host_device import HostDevice, compiler
@@ -49,7 +49,8 @@ def test_the_twins_agree_on_real_mammograms(name: str, file: str, shared_data: P
 
 @pytest.mark.parametrize("name", [*recipe_names(), *STRETCHES])
 def test_the_twins_agree_on_phantoms(name: str, phantom_manifest: Path, full: bool) -> None:
-    from dali_pipelines.manifest import read_manifest, to_records
+    from dali_pipelines.manifest import read_manifest
+    from dali_pipelines.manifest_rows import to_records
 
     records = to_records(read_manifest(phantom_manifest))
     for record in records if full else records[:8]:

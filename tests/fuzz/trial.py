@@ -15,7 +15,8 @@ from dali_pipelines.grayscale import display_table
 from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings
-from dali_pipelines.records import ImageRecord, Pixels
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.stages import Pixels
 from dali_pipelines.steps import load_steps
 from dali_pipelines.storage.archive import Source, list_members
 from dali_pipelines.verdicts import Reason, RejectError

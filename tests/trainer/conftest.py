@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from dali_pipelines.plan import EMPTY, Blocks
-from dali_pipelines.records import Batch, ImageRecord
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.stages import Batch
 from dali_pipelines.verdicts import Reason, Reject
 
 SIDES = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
@@ -99,7 +100,7 @@ def toy_records(record_of: Callable[..., ImageRecord]) -> list[ImageRecord]:
 @pytest.fixture
 def toy_frame(toy_records: list[ImageRecord]) -> pd.DataFrame:
     """The manifest of `toy_records` with labels and two folds, by patient."""
-    from dali_pipelines.manifest import to_frame
+    from dali_pipelines.manifest_rows import to_frame
 
     frame = to_frame(toy_records)
     patient = frame["patient_id"].str[1:].astype(int)

@@ -23,7 +23,7 @@ STEP = """
 import sys, threading
 import numpy as np, torch
 from torch import nn
-from dali_pipelines.records import Batch
+from dali_pipelines.stages import Batch
 from trainer.distributed import join_world, fixed_arithmetic
 from trainer.epoch import Pass, collect, gather_rejects, score_pass, train_pass
 from trainer.learner import Learner

@@ -8,7 +8,8 @@ import pytest
 
 from dali_pipelines.adapters import JoinReport, join_labels, read_labels
 from dali_pipelines.errors import ConfigError, DatasetError
-from dali_pipelines.manifest import read_manifest, to_frame, to_records, write_manifest
+from dali_pipelines.manifest import read_manifest, write_manifest
+from dali_pipelines.manifest_rows import to_frame, to_records
 from dali_pipelines.records import ImageRecord
 
 RecordOf = Callable[..., ImageRecord]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from dali_pipelines.catalog.inventory import take_inventory
-from dali_pipelines.manifest import to_frame
+from dali_pipelines.manifest_rows import to_frame
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts
 from dali_pipelines.verdicts import Reason, Reject

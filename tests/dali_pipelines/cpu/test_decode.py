@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dali_pipelines.cpu.decode import decode
-from dali_pipelines.records import Encoded
+from dali_pipelines.stages import Encoded
 from dali_pipelines.verdicts import Reason, RejectError
 
 CODECS = ["raw", "rle", "j2k", "htj2k", "jpegls", "jpeg_sv1", "jpeg_lossless"]

@@ -11,7 +11,8 @@ import pytest
 from dali_pipelines.codestream.stream import prove_complete, read_stream_info
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.cpu.htj2k import decode_by_openjph
-from dali_pipelines.records import Encoded, ImageRecord
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.stages import Encoded
 from dali_pipelines.verdicts import Reason, RejectError
 
 _QCD = b"\xff\x5c"

@@ -18,7 +18,7 @@ from dali_pipelines.cpu.reduced_decode import decode_reduced
 from dali_pipelines.decoder import Decoder
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.recipe import DecodeSettings, Recipe
-from dali_pipelines.records import Encoded
+from dali_pipelines.stages import Encoded
 from dali_pipelines.verdicts import Reason, RejectError
 from tests.fuzz.tiles import encode_one, encode_tiles, join, split, untold
 
@@ -137,6 +137,28 @@ def test_a_cut_in_tiles_of_odd_size_gives_no_picture(
         with pytest.raises(RejectError):
             decode(encoded_as(stream))
     assert pictures > 0 or kind == "htj2k"
+
+
+@pytest.mark.parametrize("kind", ["j2k", "htj2k"])
+def test_a_sound_stream_that_is_read_whole_is_decoded_twice(
+    kind: str, encoded_as: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With more behind it, and as it is: the second alone gives the picture."""
+    small = np.zeros(SHAPE, np.uint8)
+    small[40:120, 20:60] = 100 + np.arange(40)
+    whole = odd_tiles(small, kind, (77, 77))
+    sizes: list[int] = []
+    for name in ("jpeg2k_decode", "htj2k_decode"):
+        plain = getattr(imagecodecs, name)
+
+        def count(data: np.ndarray, *, plain: Callable = plain, **options: object) -> np.ndarray:
+            sizes.append(len(data))
+            return plain(data, **options)
+
+        monkeypatch.setattr(imagecodecs, name, count)
+    assert np.array_equal(decode(encoded_as(whole)).values, small)
+    assert len(sizes) == 2
+    assert sizes[0] > sizes[1] == len(whole)
 
 
 @pytest.mark.parametrize("isolation", ["thread", "process"])

@@ -22,7 +22,8 @@ from dali_pipelines.grayscale import Voi, display_table
 from dali_pipelines.phantom.encode import encode_frame
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings
-from dali_pipelines.records import Encoded, Window
+from dali_pipelines.records import Window
+from dali_pipelines.stages import Encoded
 from dali_pipelines.steps import load_steps
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason, RejectError

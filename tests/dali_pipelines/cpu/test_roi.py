@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dali_pipelines.cpu.roi import roi
 from dali_pipelines.recipe import RoiSettings
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 
 EXACT = RoiSettings(margin=0.0)
 ANY_SIZE = RoiSettings(margin=0.0, min_area=0.0)

@@ -5,7 +5,7 @@ import numpy as np
 from dali_pipelines.cpu.roi import roi as cpu_roi
 from dali_pipelines.gpu.roi import roi
 from dali_pipelines.recipe import RoiSettings
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 from tests.dali_pipelines.gpu.real_device import on_device
 
 EXACT = RoiSettings(margin=0, min_area=0, mirror="none")

@@ -8,7 +8,8 @@ import numpy as np
 from dali_pipelines.codestream.bit_budget import Budget, read_budget
 from dali_pipelines.codestream.stream import read_stream_info
 from dali_pipelines.phantom.lossless_jpeg import LosslessJpeg, encode_lossless
-from dali_pipelines.records import Pixels, StreamInfo
+from dali_pipelines.records import StreamInfo
+from dali_pipelines.stages import Pixels
 from tests.dali_pipelines.gpu.real_device import on_device
 
 

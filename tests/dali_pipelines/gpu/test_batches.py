@@ -10,7 +10,8 @@ import pytest
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
-from dali_pipelines.manifest import read_manifest, to_records
+from dali_pipelines.manifest import read_manifest
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.plan import EMPTY, sequential_blocks, shuffled_blocks
 from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings, StretchSettings
 from dali_pipelines.verdicts import Reason, guarded

@@ -5,7 +5,7 @@ import torch
 
 from dali_pipelines.gpu import boxes
 from dali_pipelines.gpu.boxes import DeviceRois, device_boxes
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 from tests.dali_pipelines.gpu.real_device import on_device
 
 pytestmark = pytest.mark.usefixtures("each_device")

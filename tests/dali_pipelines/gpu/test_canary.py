@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from dali_pipelines.gpu.canary import FRAMES, Canary
-from dali_pipelines.records import Pixels
 from dali_pipelines.routing import class_of
+from dali_pipelines.stages import Pixels
 from dali_pipelines.verdicts import Reason, RejectError
 
 pytestmark = pytest.mark.usefixtures("host_device")

@@ -10,8 +10,8 @@ from dali_pipelines.gpu import intake
 from dali_pipelines.gpu.canary import Canary
 from dali_pipelines.gpu.intake import Intake
 from dali_pipelines.recipe import DecodeSettings
-from dali_pipelines.records import Encoded
 from dali_pipelines.routing import class_of
+from dali_pipelines.stages import Encoded
 from dali_pipelines.verdicts import Reason, RejectError
 
 

@@ -14,11 +14,12 @@ from dali_pipelines.gpu.device import current_device
 from dali_pipelines.graph import DaliDecoder
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
-from dali_pipelines.manifest import read_manifest, to_records
+from dali_pipelines.manifest import read_manifest
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.plan import sequential_blocks, shuffled_blocks
 from dali_pipelines.recipe import Recipe, ResizeSettings, StretchSettings
-from dali_pipelines.records import Encoded, Pixels
 from dali_pipelines.routing import route_gpu
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.verdicts import RejectError, guarded
 from tests.dali_pipelines.gpu.compared_batches import assert_same, collect, on_cpu
 from tests.dali_pipelines.gpu.emulated_dali import EmulatedDali

@@ -16,7 +16,7 @@ from dali_pipelines.gpu.roi import roi
 from dali_pipelines.phantom.patients import IMAGES, ImagePlan, PhantomSettings, draw_patient
 from dali_pipelines.phantom.picture import draw_picture
 from dali_pipelines.recipe import RoiSettings
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 from tests.dali_pipelines.gpu.compared_boxes import EXACT, box, boxes, drawn
 from tests.dali_pipelines.gpu.real_device import on_device
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dali_pipelines.inspection.content import border_level, chest_side, expected_side, look_at
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 from dali_pipelines.verdicts import Flag
 
 SHAPE = (512, 400)

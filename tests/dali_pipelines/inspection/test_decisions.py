@@ -8,7 +8,8 @@ import pytest
 from dali_pipelines.inspection.content import Content
 from dali_pipelines.inspection.decisions import describe
 from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings, StretchSettings
-from dali_pipelines.records import Grayscale, ImageRecord, Lut, Roi, Window
+from dali_pipelines.records import Grayscale, ImageRecord, Lut, Window
+from dali_pipelines.stages import Roi
 from dali_pipelines.verdicts import Flag
 
 RECIPE = Recipe("small", resize=ResizeSettings(size=(100, 60)))

@@ -14,7 +14,8 @@ from dali_pipelines.grayscale import Voi
 from dali_pipelines.inspection.contact_sheet import display_values
 from dali_pipelines.inspection.previewer import preview_images
 from dali_pipelines.loader import Loader
-from dali_pipelines.manifest import read_manifest, to_records
+from dali_pipelines.manifest import read_manifest
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.recipe import Recipe, ResizeSettings
 from dali_pipelines.records import ImageRecord

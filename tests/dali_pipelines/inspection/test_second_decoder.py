@@ -13,7 +13,7 @@ from dali_pipelines.codestream.stream import read_stream_info
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.inspection.second_decoder import decode_second, second_decoder
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded
+from dali_pipelines.stages import Encoded
 from dali_pipelines.stored_values import stored_patterns
 from dali_pipelines.verdicts import Reason, RejectError
 from tests.dali_pipelines.codestream.bitwise_encoder import Coding, encode

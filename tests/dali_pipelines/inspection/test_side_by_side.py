@@ -9,7 +9,7 @@ from PIL import Image
 from dali_pipelines.inspection.decisions import Decision
 from dali_pipelines.inspection.side_by_side import Pair, draw_pair
 from dali_pipelines.recipe import Recipe, ResizeSettings
-from dali_pipelines.records import Roi
+from dali_pipelines.stages import Roi
 
 MARGIN, TOP = 24, 86  # where the pictures begin
 BOX_COLOR = (0xFF, 0x9B, 0x2F)

@@ -11,7 +11,8 @@ import pytest
 import dali_pipelines.inspection.verify
 from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.inspection.verify import KindReport, verify
-from dali_pipelines.manifest import read_manifest, to_records
+from dali_pipelines.manifest import read_manifest
+from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.phantom.header import HeaderSpec
 from dali_pipelines.phantom.write import write_dicom
 from dali_pipelines.records import ImageRecord
@@ -20,7 +21,7 @@ from dali_pipelines.verdicts import Flag, Reason
 from tests.pool_without_children import PoolWithoutChildren
 
 OTHERS = """
-from dali_pipelines.records import Pixels
+from dali_pipelines.stages import Pixels
 from dali_pipelines.inspection.second_decoder import decode_second
 from dali_pipelines.verdicts import Reason, RejectError
 import numpy as np, os

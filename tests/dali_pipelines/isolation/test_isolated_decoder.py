@@ -17,7 +17,7 @@ from dali_pipelines.errors import DeviceError
 from dali_pipelines.isolation import isolated_decoder
 from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
 from dali_pipelines.recipe import DecodeSettings, Recipe
-from dali_pipelines.records import Encoded
+from dali_pipelines.stages import Encoded
 from dali_pipelines.verdicts import Reason, RejectError
 
 # what the first byte makes it do

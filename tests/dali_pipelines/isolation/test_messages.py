@@ -18,7 +18,8 @@ from dali_pipelines.isolation.messages import (
     write_request,
 )
 from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings
-from dali_pipelines.records import Grayscale, ImageRecord, Lut, Pixels, StreamInfo, Window
+from dali_pipelines.records import Grayscale, ImageRecord, Lut, StreamInfo, Window
+from dali_pipelines.stages import Pixels
 from dali_pipelines.verdicts import Reason, RejectError
 
 STREAM = StreamInfo("j2k", 41, 30, 1, 12, signed=False)

@@ -18,7 +18,7 @@ from dali_pipelines.errors import DeviceError
 from dali_pipelines.isolation.pool import DecodePool
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Encoded, Pixels
+from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.verdicts import Reason, RejectError
 
 RECIPE = Recipe("any")
