@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from benchmarks.job import Job
 from dali_pipelines.errors import DatasetError
+from dali_pipelines.pixel_settings import DecodeSettings
 from dali_pipelines.reader import read_encoded
-from dali_pipelines.recipe import DecodeSettings
 from dali_pipelines.records import ImageRecord, StreamKind
 from dali_pipelines.routing import route_gpu
 from dali_pipelines.stages import Encoded

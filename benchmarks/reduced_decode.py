@@ -26,7 +26,9 @@ from benchmarks.machine import machine_facts
 from benchmarks.timing import spread
 from dali_pipelines.cpu.reduced_decode import decode_reduced
 from dali_pipelines.grayscale import display_table
-from dali_pipelines.recipe import DecodeSettings, Recipe, RoiSettings, load_recipe
+from dali_pipelines.pixel_settings import DecodeSettings
+from dali_pipelines.recipe import Recipe, load_recipe
+from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.steps import load_steps
 
@@ -68,7 +70,7 @@ def psnr_db(image: Tensor, truth: Tensor) -> float | None:
 def measure(encoded: Encoded, recipe: Recipe, repeats: int) -> list[dict[str, Any]]:
     """A row for each amount that may be left out of one image."""
     stream = encoded.record.stream
-    framed = replace(recipe, roi=RoiSettings(method="none"))
+    framed = replace(recipe, roi=RoiSettings(method="none", mirror="none"))
     whole = decode_reduced(encoded, replace(recipe, decode=WHOLE))
     truth, framed_truth = (prepare(whole, encoded, view) for view in (recipe, framed))
     rows = []

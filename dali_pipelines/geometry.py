@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from dali_pipelines.recipe import ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.stages import Roi
 
 REDUCED_SIZE: Final = 256  # px of the longer side of the image a box is found on: 2 % of 5355 rows

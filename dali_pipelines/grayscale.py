@@ -6,9 +6,10 @@ twin only gather from it and so agree bit for bit.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,11 @@ class Voi:
     def __post_init__(self) -> None:
         if isinstance(self.pick, int) and self.pick < 0:
             raise ValueError(f"pick must be 'first', 'widest' or an index from 0, not {self.pick}")
+
+    def used(self) -> Mapping[str, Any]:
+        """The values that can change a pixel."""
+        chosen = {"pick": self.pick, "fallback": self.fallback}
+        return {"use": self.use, **(chosen if self.use != "none" else {})}
 
 
 @lru_cache(maxsize=_CACHED_TABLES)

@@ -4,7 +4,7 @@ import importlib.util
 from functools import cache
 from typing import Literal, NamedTuple
 
-from dali_pipelines.recipe import DecodeSettings
+from dali_pipelines.pixel_settings import DecodeSettings
 from dali_pipelines.records import ImageRecord, StreamInfo, StreamKind
 
 Route = Literal["dali", "imagecodecs", "numpy"]

@@ -9,7 +9,7 @@ import dataclasses
 import difflib
 import math
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -20,6 +20,7 @@ from dali_pipelines.errors import ConfigError
 T = TypeVar("T")
 Layer = tuple[str, Mapping[str, Any]]  # (where it came from, nested mapping)
 _DEFAULT: Final = "default"
+_NEAR: Final = 0.6  # similarity of a slip of the pen, as `difflib` measures it
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def to_dict(settings: Any) -> dict[str, Any]:
 def closest(name: str, known: Iterable[str]) -> str:
     """A sentence that names the known name nearest to `name`, else all that are known."""
     options = sorted(known)
-    near = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, options, n=1, cutoff=_NEAR)
     return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(options)}."
 
 
@@ -99,7 +100,7 @@ def _build(
     values: dict[str, Any] = {}
     for source, mapping in layers:
         problems.extend(
-            f"{source}: no setting '{prefix}{key}'.{closest(str(key), names)}"
+            f"{source}: no setting '{prefix}{key}'.{_closest_setting(str(key), cls, prefix)}"
             for key in mapping
             if key not in names
         )
@@ -122,6 +123,28 @@ def _build(
     except (TypeError, ValueError) as error:
         problems.append(f"{prefix.rstrip('.') or cls.__name__}: {error}")
         return None
+
+
+def _closest_setting(key: str, cls: type[Any], prefix: str) -> str:
+    """A sentence with the whole name of the setting nearest to `key`, here or in a section below.
+
+    Where none is near it names those that are here.
+    """
+    found = dict(reversed(list(_settings(cls, prefix))))  # of equal names the first
+    near = difflib.get_close_matches(key, found, n=1, cutoff=_NEAR)
+    if near:
+        return f" Did you mean '{found[near[0]]}'?"
+    return f" Known: {', '.join(sorted(field.name for field in dataclasses.fields(cls)))}."
+
+
+def _settings(cls: type[Any], prefix: str) -> Iterator[tuple[str, str]]:
+    """The name of each setting and its whole name; those of sections after those that are here."""
+    hints = get_type_hints(cls)
+    names = [field.name for field in dataclasses.fields(cls) if field.init]
+    yield from ((name, prefix + name) for name in names)
+    for name in names:
+        if dataclasses.is_dataclass(hints[name]):
+            yield from _settings(hints[name], f"{prefix}{name}.")
 
 
 def _section(source: str, dotted: str, value: Any, problems: list[str]) -> Mapping[str, Any]:

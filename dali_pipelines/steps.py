@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dali_pipelines.errors import DeviceError
-from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings, StretchSettings
+from dali_pipelines.pixel_settings import ResizeSettings, StretchSettings
+from dali_pipelines.recipe import Recipe
+from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.stages import Pixels, Roi
 
 Device = Literal["cpu", "gpu"]

@@ -19,9 +19,10 @@ from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.phantom.patients import ImagePlan, PhantomSettings, draw_patient
 from dali_pipelines.phantom.picture import Picture, draw_picture
 from dali_pipelines.phantom.write import write_dicom
+from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.reader import read_encoded
-from dali_pipelines.recipe import Recipe, ResizeSettings, load_recipe
+from dali_pipelines.recipe import Recipe, load_recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.steps import load_steps
 from dali_pipelines.storage.archive import Source

@@ -14,7 +14,8 @@ from dali_pipelines.codestream.bit_budget import read_budget
 from dali_pipelines.gpu.device import Argument, Dim, GpuDevice, current_device, use_device
 from dali_pipelines.gpu.proof import prove
 from dali_pipelines.grayscale import display_table
-from dali_pipelines.recipe import Recipe, ResizeSettings, StretchSettings
+from dali_pipelines.pixel_settings import ResizeSettings, StretchSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.stages import Pixels, Roi
 from dali_pipelines.steps import load_steps
 

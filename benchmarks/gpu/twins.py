@@ -9,16 +9,19 @@ import torch
 from benchmarks.gpu.inputs import Inputs, Note
 from benchmarks.gpu.step_inputs import Image, decode_images, to_device
 from dali_pipelines.grayscale import display_table
-from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings, StretchSettings
+from dali_pipelines.pixel_settings import ResizeSettings, StretchSettings
+from dali_pipelines.recipe import Recipe
+from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.steps import load_steps
 
+WHOLE: Final = RoiSettings(method="none", mirror="none")
 RECIPES: Final = (
     Recipe("default"),
     Recipe("percentiles", stretch=StretchSettings("percentiles", 1, 99)),
     Recipe("min-max", stretch=StretchSettings("percentiles")),
     Recipe("square", resize=ResizeSettings((1024, 1024), "stretch", channels=3)),
     Recipe("center", resize=ResizeSettings((768, 768), align="center")),
-    Recipe("whole frame", roi=RoiSettings("none"), resize=ResizeSettings((512, 512))),
+    Recipe("whole frame", roi=WHOLE, resize=ResizeSettings((512, 512))),
     Recipe("bfloat16", resize=ResizeSettings(dtype="bfloat16")),
     Recipe("float16", resize=ResizeSettings(dtype="float16")),
 )

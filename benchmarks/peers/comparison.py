@@ -13,7 +13,7 @@ from benchmarks.images import Images
 from benchmarks.job import Contender, Job
 from benchmarks.peers import dicomsdl_opencv, rsna_notebook, spr, torch_dataloader
 from benchmarks.timing import Measurement, figures, memory_figures, ratios
-from dali_pipelines.recipe import DecodeSettings
+from dali_pipelines.pixel_settings import DecodeSettings
 
 PEERS: Final[dict[str, ModuleType]] = {
     "spr": spr,

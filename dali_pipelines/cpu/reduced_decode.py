@@ -17,7 +17,8 @@ from dali_pipelines.cpu.packets import require_all_packets
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.geometry import content_size
 from dali_pipelines.grayscale import display_table
-from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import StreamInfo
 from dali_pipelines.stages import Encoded, Pixels, Roi
 from dali_pipelines.steps import load_steps

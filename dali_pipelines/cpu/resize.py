@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dali_pipelines.geometry import content_corner, content_size
 from dali_pipelines.grayscale import DISPLAY_TOP
-from dali_pipelines.recipe import ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.stages import Roi
 
 # The most terms at a time, 2 MiB of them. Half or four times as many are as fast in one thread;

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from dali_pipelines.geometry import block_edge
-from dali_pipelines.recipe import RoiSettings
+from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.stages import Roi
 
 _DISPLAY_LEVELS: Final = 65536
@@ -37,16 +37,16 @@ def _find_breast(display: NDArray[np.uint16], settings: RoiSettings) -> Roi:
     block = block_edge(display.shape)
     means = _block_means(display, block)
     breast = _largest_part(
-        means > _background_level(means) + int(settings.threshold * _DISPLAY_LEVELS)
+        means > _background_level(means) + int(settings.auto.threshold * _DISPLAY_LEVELS)
     )
     rows, columns = np.flatnonzero(breast.any(axis=1)), np.flatnonzero(breast.any(axis=0))
     if not len(rows):
         return Roi(frame.top, frame.bottom, frame.left, frame.right, found=False)
     box = (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
     mirror = settings.mirror == "chest-left" and _lies_right(breast)
-    if (box[1] - box[0]) * (box[3] - box[2]) < settings.min_area * breast.size:
+    if (box[1] - box[0]) * (box[3] - box[2]) < settings.auto.min_area * breast.size:
         return Roi(frame.top, frame.bottom, frame.left, frame.right, found=False)
-    return _full_size(box, block, settings.margin, display.shape, mirror)
+    return _full_size(box, block, settings.auto.margin, display.shape, mirror)
 
 
 def _block_means(display: NDArray[np.uint16], block: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dali_pipelines.grayscale import DISPLAY_TOP
-from dali_pipelines.recipe import StretchSettings
+from dali_pipelines.pixel_settings import StretchSettings
 from dali_pipelines.stages import Pixels
 
 # np.bincount makes 8-byte copies of what it counts: 4 MiB of them at a time stay in the cache.

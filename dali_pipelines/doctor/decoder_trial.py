@@ -17,8 +17,9 @@ from dali_pipelines.decoder import Decoded, Decoder
 from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.doctor.trial_files import Trial, make_trials, write_trial
 from dali_pipelines.loader_settings import LoaderSettings
+from dali_pipelines.pixel_settings import DecodeSettings
 from dali_pipelines.reader import read_encoded
-from dali_pipelines.recipe import DecodeSettings, Recipe
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.routing import route, route_gpu
 from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.storage.archive import Source

@@ -14,7 +14,7 @@ from dali_pipelines.codestream.open_end import ends_open
 from dali_pipelines.codestream.sof3 import normalize_header
 from dali_pipelines.decoder import DALI_BATCH, DALI_PIXELS, Place, shares
 from dali_pipelines.gpu.canary import Canary
-from dali_pipelines.recipe import DecodeSettings
+from dali_pipelines.pixel_settings import DecodeSettings
 from dali_pipelines.routing import StreamClass, class_of, route_gpu
 from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.verdicts import RejectError, guarded

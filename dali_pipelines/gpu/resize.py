@@ -13,7 +13,7 @@ import torch
 from dali_pipelines.gpu.boxes import device_boxes
 from dali_pipelines.gpu.device import current_device, upload
 from dali_pipelines.grayscale import DISPLAY_TOP
-from dali_pipelines.recipe import ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.stages import Roi
 
 # The following are those of kernels/resize.cu.

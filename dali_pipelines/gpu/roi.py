@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dali_pipelines.geometry import block_edge
 from dali_pipelines.gpu.boxes import FIELDS, DeviceRois
 from dali_pipelines.gpu.device import current_device, empty, upload
-from dali_pipelines.recipe import RoiSettings
+from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.stages import Roi
 
 _DISPLAY_LEVELS: Final = 65536
@@ -40,7 +40,7 @@ def roi(displays: Sequence[torch.Tensor], settings: RoiSettings) -> Sequence[Roi
     """
     if settings.method == "none" or not displays:
         return [Roi(0, display.shape[0], 0, display.shape[1]) for display in displays]
-    images = _describe(displays, settings.min_area)
+    images = _describe(displays, settings.auto.min_area)
     boxes = empty((len(displays), len(FIELDS)), torch.int32)
     _launch(images, settings, boxes)
     return DeviceRois(boxes)
@@ -71,8 +71,8 @@ def _launch(images: NDArray[np.void], settings: RoiSettings, boxes: torch.Tensor
     device.launch("block_means", "block_means", grid, (256,), (table, means))
     labels, sizes = empty((area,), torch.int32), empty((area,), torch.int32)
     scalars = (
-        np.int32(int(settings.threshold * _DISPLAY_LEVELS)),
-        np.float64(settings.margin),
+        np.int32(int(settings.auto.threshold * _DISPLAY_LEVELS)),
+        np.float64(settings.auto.margin),
         np.int32(settings.mirror == "chest-left"),
     )
     arguments = (table, means, labels, sizes, *scalars, boxes)

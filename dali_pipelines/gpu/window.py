@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dali_pipelines.gpu.device import current_device, empty, upload
 from dali_pipelines.grayscale import DISPLAY_TOP
-from dali_pipelines.recipe import StretchSettings
+from dali_pipelines.pixel_settings import StretchSettings
 from dali_pipelines.stages import Pixels
 
 _LEVELS: Final = DISPLAY_TOP + 1

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from dali_pipelines.cpu.roi import roi
 from dali_pipelines.grayscale import DISPLAY_TOP
-from dali_pipelines.recipe import RoiSettings
 from dali_pipelines.records import ImageTags
+from dali_pipelines.roi_settings import AutoSettings, RoiSettings
 from dali_pipelines.stages import Roi
 from dali_pipelines.verdicts import Flag
 
@@ -28,7 +28,7 @@ SATURATED_SHARE: Final = 0.02
 _BRIGHTER: Final = 0.25  # of the left and right borders of a film whose rim is bright: 0.70, 0.21
 _BORDER: Final = 32  # a border is this part of the longer side: thicker than a bright frame line
 _HANGING: Final[dict[str, Side]] = {"L": "left", "R": "right"}  # as of LCC, A\R, and RCC, P\L
-_FIND_BREAST: Final = RoiSettings(margin=0.0)
+_FIND_BREAST: Final = RoiSettings(auto=AutoSettings(margin=0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dali_pipelines.inspection.contact_sheet import display_values
 from dali_pipelines.inspection.decisions import Decision
-from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.stages import Roi
 from dali_pipelines.steps import load_steps
 

@@ -58,7 +58,8 @@ def write_checkpoint(folder: Path, name: str = "model.pt", **changes: object) ->
     """A checkpoint of a small network that has learned nothing; `changes` to its fields."""
     from dataclasses import replace
 
-    from dali_pipelines.recipe import Recipe, ResizeSettings
+    from dali_pipelines.pixel_settings import ResizeSettings
+    from dali_pipelines.recipe import Recipe
     from trainer.checkpoint import Checkpoint, save_checkpoint
     from trainer.model import build_model
 

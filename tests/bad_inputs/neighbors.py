@@ -9,8 +9,9 @@ import numpy as np
 
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
+from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.plan import sequential_blocks
-from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.verdicts import Reject
 from tests.bad_inputs.sound import sound_file

@@ -29,7 +29,8 @@ from benchmarks.job import Job
 from dali_pipelines.cpu.decode import decode as decode_image
 from dali_pipelines.gpu.device import use_device
 from dali_pipelines.graph import DaliDecoder
-from dali_pipelines.recipe import Recipe, ResizeSettings, StretchSettings
+from dali_pipelines.pixel_settings import ResizeSettings, StretchSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.verdicts import guarded
 from tests.dali_pipelines.gpu.emulated_dali import EmulatedDali
 from tests.dali_pipelines.gpu.host_device import HostDevice, compiler

@@ -103,7 +103,7 @@ def workplace(phantom_manifest: Path, tmp_path: Path) -> Path:
         ("split unlabeled.parquet", 3, "cancer"),
         ("split labels.csv", 3, "is not a manifest"),
         ("preprocess good.parquet out --recipe demmo", 2, "Did you mean 'demo'?"),
-        ("preprocess good.parquet out --set roi.margn=1", 2, "Did you mean 'margin'?"),
+        ("preprocess good.parquet out --set roi.margn=1", 2, "Did you mean 'roi.auto.margin'?"),
         ("train good.parquet -O run --config wrong.yaml", 2, "Did you mean 'epochs'?"),
         ("train good.parquet -O run --config nowhere.yaml", 2, "nowhere.yaml"),
         ("train good.parquet -O run --recipe nosuch", 2, "no recipe 'nosuch'"),
@@ -115,7 +115,7 @@ def workplace(phantom_manifest: Path, tmp_path: Path) -> Path:
         ("predict good.parquet --ckpt labels.csv", 5, "labels.csv"),
         ("evaluate nowhere.csv", 2, "nowhere.csv"),
         ("evaluate labels.csv", 3, "prob"),
-        ("config show --set optim.lrr=1", 2, "Did you mean 'lr'?"),
+        ("config show --set optim.lrr=1", 2, "Did you mean 'optim.lr'?"),
     ],
 )
 def test_bad_usage_is_one_clear_sentence(

@@ -42,7 +42,7 @@ def test_each_value_has_its_origin_beside_it(
     file.write_text("epochs: 3\noptim: {lr: 1e-3, clip_norm: 2}\n")
     _, out, _ = run(
         capsys, "show", "--config", str(file), "--recipe", "demo",
-        "--set", "optim.lr=5e-4", "--set", "roi.margin=0.125", "--set", "model.name=resnet18",
+        "--set", "optim.lr=5e-4", "--set", "roi.mirror_share=0.125", "--set", "model.name=resnet18",
     )  # fmt: skip
     found = {
         line.split(":")[0].strip(): (line.split(":")[1].split("#")[0].strip(), line.split("# ")[1])
@@ -53,11 +53,11 @@ def test_each_value_has_its_origin_beside_it(
     assert found["lr"] == ("0.0005", "--set")
     assert found["clip_norm"] == ("2.0", str(file))
     assert found["weight_decay"] == ("0.05", "default")
-    assert found["margin"] == ("0.125", "--set")
+    assert found["mirror_share"] == ("0.125", "--set")
     assert found["size"] == ("[256, 208]", "recipe demo")
     train, recipe = documents(out)
     assert train["model"]["name"] == "resnet18"
-    assert recipe["roi"]["margin"] == 0.125
+    assert recipe["roi"]["mirror_share"] == 0.125
 
 
 def test_json_holds_settings_and_origins(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,8 +72,8 @@ def test_json_holds_settings_and_origins(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["--set", "optim.lrr=1"], "no setting 'optim.lrr'. Did you mean 'lr'?"),
-        (["--set", "roi.marjin=1"], "no setting 'roi.marjin'. Did you mean 'margin'?"),
+        (["--set", "optim.lrr=1"], "no setting 'optim.lrr'. Did you mean 'optim.lr'?"),
+        (["--set", "roi.marjin=1"], "no setting 'roi.marjin'. Did you mean 'roi.auto.margin'?"),
         (["--recipe", "dem"], "no recipe 'dem'. Did you mean 'demo'?"),
         (["--config", "nowhere.yaml"], "no file 'nowhere.yaml'"),
         (["--set", "epochs"], "--set needs key=value, found 'epochs'"),

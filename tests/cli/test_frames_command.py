@@ -15,7 +15,8 @@ from dali_pipelines.dicom.image import ReadOptions, read_images
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.identity import load_key
 from dali_pipelines.manifest import read_manifest
-from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.rejects.table import read_rejects, rejects_beside
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason

@@ -18,7 +18,8 @@ from dali_pipelines.identity import image_id, load_key
 from dali_pipelines.manifest import write_manifest
 from dali_pipelines.phantom.exams import write_phantoms
 from dali_pipelines.phantom.patients import PhantomSettings
-from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.rejects.table import read_rejects, rejects_beside
 from dali_pipelines.verdicts import Reason
 from trainer.checkpoint import Checkpoint, save_checkpoint

@@ -79,7 +79,7 @@ def test_other_ranks_print_nothing(calls: list[dict[str, Any]]) -> None:
     ("args", "message"),
     [
         (["--set", "optim.rate=1"], "no setting 'optim.rate'"),
-        (["--set", "roi.margin=9"], "roi"),
+        (["--set", "roi.auto.margin=9"], "roi"),
         (["--epochs", "0"], "epochs must be 1 or more"),
         (["--recipe", "dmo"], "Did you mean 'demo'"),
         (["--config", "absent.yaml"], "no file 'absent.yaml'"),

@@ -12,7 +12,8 @@ from dali_pipelines import routing
 from dali_pipelines.decoder import DALI_BATCH, Decoder, shares
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.loader_settings import LoaderSettings
-from dali_pipelines.recipe import DecodeSettings, Recipe
+from dali_pipelines.pixel_settings import DecodeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.verdicts import Reason, RejectError
 

@@ -19,10 +19,12 @@ from dali_pipelines.gpu.intake import Intake
 from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
+from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings
 from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.reader import read_encoded
-from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings, RoiSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.stages import Encoded
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason, RejectError
@@ -31,7 +33,7 @@ from tests.frame_stack import dicom_of, stack
 SHAPE = (32, 24)
 WHOLE = Recipe(
     "whole",
-    roi=RoiSettings(method="none"),
+    roi=RoiSettings(method="none", mirror="none"),
     resize=ResizeSettings(size=SHAPE, fit="stretch", mean=0.0, std=1.0),
 )
 SYNTAXES = ("raw", "rle", "j2k", "htj2k", "jpegls", "jpeg_sv1")

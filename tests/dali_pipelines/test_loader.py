@@ -13,16 +13,18 @@ from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.phantom.header import HeaderSpec, make_uid
 from dali_pipelines.phantom.write import write_dicom
+from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.plan import EMPTY, sequential_blocks
-from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason
 
 RECIPE = Recipe("test", resize=ResizeSettings(size=(16, 12), fit="stretch", mean=0.0, std=1.0))
 WHOLE = Recipe(
     "whole",
-    roi=RoiSettings(method="none"),
+    roi=RoiSettings(method="none", mirror="none"),
     resize=ResizeSettings(size=(32, 24), fit="stretch", mean=0.0, std=1.0),
 )
 KEY = b"k" * 32

@@ -19,7 +19,7 @@ def test_the_recipes_of_the_package_load_and_differ() -> None:
 def test_the_hash_covers_every_setting_but_the_name() -> None:
     recipe = load_recipe("demo")
     assert replace(recipe, name="other").hash == recipe.hash
-    changes = ["roi.margin=0.1", "voi.pick=widest", "resize.size=[9, 9]", "roi.mirror=none"]
+    changes = ["roi.auto.margin=0.1", "voi.pick=widest", "resize.size=[9, 9]", "roi.mirror=none"]
     assert len({load_recipe("demo", [change]).hash for change in changes} | {recipe.hash}) == 5
 
 
@@ -45,10 +45,10 @@ def test_a_recipe_may_be_a_file(tmp_path: Path) -> None:
     [
         ("demmo", [], "no recipe 'demmo'. Did you mean 'demo'?"),
         ("nowhere.yaml", [], "no file 'nowhere.yaml'"),
-        ("demo", ["roi.margn=1"], "Did you mean 'margin'?"),
+        ("demo", ["roi.auto.margn=1"], "Did you mean 'roi.auto.margin'?"),
         ("demo", ["resize.size=[0, 4]"], "1 ... 16384"),
         ("demo", ["resize.std=0"], "above 0"),
-        ("demo", ["roi.threshold=2"], "roi.threshold must lie in (0, 1)"),
+        ("demo", ["roi.auto.threshold=2"], "roi.auto.threshold must lie in (0, 1)"),
     ],
 )
 def test_a_wrong_recipe_is_one_sentence(name: str, sets: list[str], message: str) -> None:

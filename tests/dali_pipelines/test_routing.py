@@ -3,7 +3,7 @@
 import pytest
 
 from dali_pipelines import routing
-from dali_pipelines.recipe import DecodeSettings
+from dali_pipelines.pixel_settings import DecodeSettings
 from dali_pipelines.records import StreamInfo
 from dali_pipelines.routing import class_of, route, route_gpu
 

@@ -53,7 +53,8 @@ def test_a_dump_builds_the_same_settings() -> None:
     ("mapping", "message"),
     [
         ({"epoch": 3}, r"no setting 'epoch'. Did you mean 'epochs'\?"),
-        ({"inner": {"lrr": 3}}, r"no setting 'inner.lrr'. Did you mean 'lr'\?"),
+        ({"lrr": 3}, r"no setting 'lrr'. Did you mean 'inner.lr'\?"),
+        ({"inner": {"lrr": 3}}, r"no setting 'inner.lrr'. Did you mean 'inner.lr'\?"),
         ({"zzzz": 3}, "Known: amp, epochs, inner, name, size"),
         ({"epochs": 1.5}, "'epochs' must be an integer, not 1.5"),
         ({"epochs": True}, "'epochs' must be an integer, not True"),

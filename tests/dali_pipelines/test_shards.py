@@ -14,8 +14,10 @@ from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.phantom.header import HeaderSpec, make_uid
 from dali_pipelines.phantom.write import write_dicom
-from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings
+from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.shard_file import read_rows
 from dali_pipelines.shard_images import read_images
 from dali_pipelines.shards import ShardSettings, preprocess
@@ -24,7 +26,7 @@ from dali_pipelines.verdicts import Reason
 
 RECIPE = Recipe(
     "whole",
-    roi=RoiSettings(method="none"),
+    roi=RoiSettings(method="none", mirror="none"),
     resize=ResizeSettings(size=(8, 6), fit="stretch", mean=0.25, std=0.5),
 )
 SETTINGS = ShardSettings(images=2, batch=2)

@@ -15,8 +15,9 @@ from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.phantom.header import HeaderSpec, make_uid
 from dali_pipelines.phantom.write import write_dicom
+from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.plan import shuffled_blocks
-from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.table import write_rejects
 

@@ -11,8 +11,9 @@ from dali_pipelines.cpu.decode import decode
 from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.gpu.device import use_device
 from dali_pipelines.grayscale import display_table
+from dali_pipelines.pixel_settings import StretchSettings
 from dali_pipelines.reader import read_encoded
-from dali_pipelines.recipe import Recipe, StretchSettings, load_recipe, recipe_names
+from dali_pipelines.recipe import Recipe, load_recipe, recipe_names
 from dali_pipelines.stages import Pixels
 from dali_pipelines.steps import load_steps
 from dali_pipelines.storage.archive import Source

@@ -13,8 +13,9 @@ from dali_pipelines.dicom.image import read_images
 from dali_pipelines.errors import MammoError
 from dali_pipelines.grayscale import display_table
 from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
+from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings
 from dali_pipelines.reader import read_encoded
-from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.stages import Pixels
 from dali_pipelines.steps import load_steps

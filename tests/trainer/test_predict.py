@@ -11,7 +11,8 @@ from torch import nn
 
 from dali_pipelines.errors import CheckpointError
 from dali_pipelines.loader_settings import LoaderSettings
-from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.recipe import Recipe
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.model import build_model
 from trainer.predict import Ensemble, PredictOptions, load_scorer, predict

@@ -12,7 +12,8 @@ import torch
 
 from dali_pipelines.errors import CheckpointError, ConfigError, RejectsError
 from dali_pipelines.manifest import write_manifest
-from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.limits import parse_limit
 from trainer.checkpoint import load_checkpoint

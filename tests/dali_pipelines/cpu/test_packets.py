@@ -17,7 +17,8 @@ from dali_pipelines.cpu.decode import decode
 from dali_pipelines.cpu.reduced_decode import decode_reduced
 from dali_pipelines.decoder import Decoder
 from dali_pipelines.loader_settings import LoaderSettings
-from dali_pipelines.recipe import DecodeSettings, Recipe
+from dali_pipelines.pixel_settings import DecodeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.stages import Encoded
 from dali_pipelines.verdicts import Reason, RejectError
 from tests.fuzz.tiles import encode_one, encode_tiles, join, split, untold

@@ -20,8 +20,9 @@ from dali_pipelines.dicom.image import ReadOptions, read_image
 from dali_pipelines.geometry import content_size
 from dali_pipelines.grayscale import Voi, display_table
 from dali_pipelines.phantom.encode import encode_frame
+from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings
 from dali_pipelines.reader import read_encoded
-from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Window
 from dali_pipelines.stages import Encoded
 from dali_pipelines.steps import load_steps

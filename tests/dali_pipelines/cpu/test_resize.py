@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dali_pipelines.cpu.resize import resize
 from dali_pipelines.geometry import content_corner, content_size
-from dali_pipelines.recipe import ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.stages import Roi
 
 RAMP = np.arange(16, dtype=np.uint16).reshape(4, 4) * 1000

@@ -9,11 +9,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dali_pipelines.cpu.roi import roi
-from dali_pipelines.recipe import RoiSettings
+from dali_pipelines.roi_settings import AutoSettings, RoiSettings
 from dali_pipelines.stages import Roi
 
-EXACT = RoiSettings(margin=0.0)
-ANY_SIZE = RoiSettings(margin=0.0, min_area=0.0)
+EXACT = RoiSettings(auto=AutoSettings(margin=0.0))
+ANY_SIZE = RoiSettings(auto=AutoSettings(margin=0.0, min_area=0.0))
 
 
 def box_of(image: np.ndarray, settings: RoiSettings = EXACT) -> Roi:
@@ -65,7 +65,7 @@ def test_a_background_that_is_not_zero_is_not_breast() -> None:
 
 def test_the_margin_widens_and_stops_at_the_frame() -> None:
     image = half_ellipse((1000, 800), (100, 900, 500), 30000)
-    tight, wide = box_of(image), box_of(image, RoiSettings(margin=0.1))
+    tight, wide = box_of(image), box_of(image, RoiSettings(auto=AutoSettings(margin=0.1)))
     assert wide.left == 0
     assert tight.top - wide.top == int(tight.height * 0.1)
     assert wide.right - tight.right == int(tight.width * 0.1)
@@ -91,7 +91,7 @@ def test_a_frame_full_of_breast_is_kept_whole() -> None:
 
 def test_method_none_keeps_the_frame_as_it_is() -> None:
     image = half_ellipse((64, 48), (10, 50, 30), 30000)
-    assert box_of(image, RoiSettings(method="none")) == Roi(0, 64, 0, 48)
+    assert box_of(image, RoiSettings(method="none", mirror="none")) == Roi(0, 64, 0, 48)
 
 
 def test_the_mean_of_a_block_is_rounded_down() -> None:
@@ -152,7 +152,7 @@ def plain_box(image: np.ndarray, settings: RoiSettings) -> Roi:
             cell = image[y * block : (y + 1) * block, x * block : (x + 1) * block]
             means[y, x] = sum(cell.ravel().tolist()) // cell.size
     levels = [sum(mean // 256 == level for mean in means.values()) for level in range(128)]
-    limit = levels.index(max(levels)) * 256 + 255 + int(settings.threshold * 65536)
+    limit = levels.index(max(levels)) * 256 + 255 + int(settings.auto.threshold * 65536)
     bright = {place for place, mean in means.items() if mean > limit}
     breast: set[tuple[int, int]] = set()
     for place in sorted(bright):
@@ -162,11 +162,11 @@ def plain_box(image: np.ndarray, settings: RoiSettings) -> Roi:
         return Roi(0, height, 0, width, found=False)
     ys, xs = [y for y, _ in breast], [x for _, x in breast]
     top, bottom, left, right = min(ys), max(ys) + 1, min(xs), max(xs) + 1
-    if (bottom - top) * (right - left) < settings.min_area * len(means):
+    if (bottom - top) * (right - left) < settings.auto.min_area * len(means):
         return Roi(0, height, 0, width, found=False)
     columns = -(-width // block)
     rights, lefts = sum(x >= columns - columns // 2 for x in xs), sum(x < columns // 2 for x in xs)
-    up, side = (int(n * block * settings.margin) for n in (bottom - top, right - left))
+    up, side = (int(n * block * settings.auto.margin) for n in (bottom - top, right - left))
     return Roi(
         max(0, top * block - up),
         min(height, bottom * block + up),
@@ -191,7 +191,7 @@ def test_boxes_are_those_of_the_plain_reading(
     random = np.random.default_rng(seed)
     image = random.integers(0, 30000, shape, np.uint16) * (random.random(shape) < bright)
     image = (image.T if turn else image).astype(np.uint16)  # not contiguous where it is turned
-    settings = RoiSettings(threshold=threshold, margin=0.05, min_area=min_area)
+    settings = RoiSettings(auto=AutoSettings(threshold=threshold, margin=0.05, min_area=min_area))
     assert box_of(image, settings) == plain_box(image, settings)
 
 

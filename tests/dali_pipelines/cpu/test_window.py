@@ -7,7 +7,7 @@ import pytest
 
 from dali_pipelines.cpu.window import window as window_images
 from dali_pipelines.grayscale import Voi, display_table
-from dali_pipelines.recipe import StretchSettings
+from dali_pipelines.pixel_settings import StretchSettings
 from dali_pipelines.records import Grayscale, Window
 from dali_pipelines.stages import Pixels
 

@@ -4,11 +4,11 @@ import numpy as np
 
 from dali_pipelines.cpu.roi import roi as cpu_roi
 from dali_pipelines.gpu.roi import roi
-from dali_pipelines.recipe import RoiSettings
+from dali_pipelines.roi_settings import AutoSettings, RoiSettings
 from dali_pipelines.stages import Roi
 from tests.dali_pipelines.gpu.real_device import on_device
 
-EXACT = RoiSettings(margin=0, min_area=0, mirror="none")
+EXACT = RoiSettings(mirror="none", auto=AutoSettings(margin=0, min_area=0))
 
 
 def boxes(images: list[np.ndarray], settings: RoiSettings = EXACT) -> list[Roi]:

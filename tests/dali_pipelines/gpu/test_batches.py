@@ -12,8 +12,9 @@ from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.manifest import read_manifest
 from dali_pipelines.manifest_rows import to_records
+from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings, StretchSettings
 from dali_pipelines.plan import EMPTY, sequential_blocks, shuffled_blocks
-from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings, StretchSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.verdicts import Reason, guarded
 from tests.dali_pipelines.gpu.compared_batches import assert_same, collect, on_cpu
 from tests.dali_pipelines.gpu.emulated_dali import EmulatedDali

@@ -16,7 +16,8 @@ from dali_pipelines.gpu import intake
 from dali_pipelines.gpu.decoder import GpuDecoder
 from dali_pipelines.graph import BatchError
 from dali_pipelines.loader_settings import LoaderSettings
-from dali_pipelines.recipe import DecodeSettings, Recipe
+from dali_pipelines.pixel_settings import DecodeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.routing import class_of
 from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.verdicts import Reason, RejectError, guarded

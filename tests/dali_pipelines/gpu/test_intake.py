@@ -9,7 +9,7 @@ import pytest
 from dali_pipelines.gpu import intake
 from dali_pipelines.gpu.canary import Canary
 from dali_pipelines.gpu.intake import Intake
-from dali_pipelines.recipe import DecodeSettings
+from dali_pipelines.pixel_settings import DecodeSettings
 from dali_pipelines.routing import class_of
 from dali_pipelines.stages import Encoded
 from dali_pipelines.verdicts import Reason, RejectError

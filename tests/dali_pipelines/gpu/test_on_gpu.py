@@ -16,8 +16,9 @@ from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.manifest import read_manifest
 from dali_pipelines.manifest_rows import to_records
+from dali_pipelines.pixel_settings import ResizeSettings, StretchSettings
 from dali_pipelines.plan import sequential_blocks, shuffled_blocks
-from dali_pipelines.recipe import Recipe, ResizeSettings, StretchSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.routing import route_gpu
 from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.verdicts import RejectError, guarded

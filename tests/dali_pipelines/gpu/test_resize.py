@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dali_pipelines.cpu.resize import resize as cpu_resize
 from dali_pipelines.gpu.boxes import DeviceRois, device_boxes
 from dali_pipelines.gpu.resize import resize
-from dali_pipelines.recipe import ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.stages import Roi
 from tests.dali_pipelines.gpu.real_device import on_device
 

@@ -15,7 +15,7 @@ from dali_pipelines.gpu import roi as module
 from dali_pipelines.gpu.roi import roi
 from dali_pipelines.phantom.patients import IMAGES, ImagePlan, PhantomSettings, draw_patient
 from dali_pipelines.phantom.picture import draw_picture
-from dali_pipelines.recipe import RoiSettings
+from dali_pipelines.roi_settings import AutoSettings, RoiSettings
 from dali_pipelines.stages import Roi
 from tests.dali_pipelines.gpu.compared_boxes import EXACT, box, boxes, drawn
 from tests.dali_pipelines.gpu.real_device import on_device
@@ -58,9 +58,12 @@ def test_phantoms_of_both_sides(number: int) -> None:
 def test_images_of_many_sizes_go_in_two_launches(each_device) -> None:
     shapes = [(1, 1), (300, 1), (1, 1000), (513, 31), (256, 257), (2, 2), (40, 400), (77, 3)]
     images = [speckle(shape, seed) for seed, shape in enumerate(shapes)]
-    together = boxes(images, RoiSettings(margin=0.1))
+    wide = RoiSettings(auto=AutoSettings(margin=0.1))
+    together = boxes(images, wide)
     assert each_device.launched == [("block_means", "block_means"), ("roi", "find_breast")]
-    assert together == [boxes([image], RoiSettings(margin=0.1))[0] for image in images]
+    assert together == [
+        boxes([image], RoiSettings(auto=AutoSettings(margin=0.1)))[0] for image in images
+    ]
 
 
 def test_blocks_of_the_largest_size_do_not_overflow() -> None:
@@ -101,7 +104,7 @@ def test_images_may_start_anywhere(width: int, offset: int) -> None:
 
 @pytest.mark.parametrize("images", [[], [np.zeros((3, 4), np.uint16)]])
 def test_method_none_and_no_images_launch_nothing(images: list[np.ndarray], each_device) -> None:
-    settings = RoiSettings(method="none" if images else "breast")
+    settings = RoiSettings(method="none" if images else "auto")
     assert boxes(images, settings) == [Roi(0, 3, 0, 4) for _ in images]
     assert each_device.launched == []
 
@@ -154,14 +157,14 @@ def test_background_lies_in_the_darker_half() -> None:
     ],
 )
 def test_what_lies_right_is_mirrored(row: str, mirror: bool) -> None:
-    settings = RoiSettings(margin=0, min_area=0)
+    settings = RoiSettings(auto=AutoSettings(margin=0, min_area=0))
     image = drawn(row, "." * len(row))
     assert boxes([image], settings)[0].mirror is mirror
     assert boxes([image])[0].mirror is False  # mirror "none"
 
 
 def test_a_single_column() -> None:
-    boxes([drawn("#", ".", ".")], RoiSettings(margin=0, min_area=0))
+    boxes([drawn("#", ".", ".")], RoiSettings(auto=AutoSettings(margin=0, min_area=0)))
 
 
 def test_the_margin_is_a_share_in_double_precision() -> None:
@@ -169,13 +172,13 @@ def test_the_margin_is_a_share_in_double_precision() -> None:
     image[60:160, 70:170] = 65535
     margin = 0.29  # times 100 is 28.999..., in single precision 29
     assert math.floor(100 * margin) == 28
-    assert box(image, RoiSettings(margin=margin)) == (32, 188, 42, 198)
+    assert box(image, RoiSettings(auto=AutoSettings(margin=margin))) == (32, 188, 42, 198)
 
 
 def test_the_margin_stops_at_the_frame() -> None:
     image = np.zeros((301, 403), np.uint16)  # blocks of 2 x 2, the last of one px
     image[2:301, 390:403] = 65535
-    assert box(image, RoiSettings(margin=0.5, min_area=0)) == (0, 301, 383, 403)
+    assert box(image, RoiSettings(auto=AutoSettings(margin=0.5, min_area=0))) == (0, 301, 383, 403)
     assert box(image, EXACT) == (2, 301, 390, 403)
 
 
@@ -186,7 +189,7 @@ def test_the_margin_stops_at_the_frame() -> None:
 def test_a_box_must_be_large_enough(min_area: float, found: bool) -> None:
     image = np.zeros((10, 10), np.uint16)
     image[5, 5:10] = image[6:9, 9] = 65535  # 8 px in a box of 4 x 5
-    (only,) = boxes([image], RoiSettings(margin=0, min_area=min_area))
+    (only,) = boxes([image], RoiSettings(auto=AutoSettings(margin=0, min_area=min_area)))
     assert only == (Roi(5, 9, 5, 10, mirror=True) if found else Roi(0, 10, 0, 10, found=False))
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dali_pipelines.cpu.window import window as cpu_window
 from dali_pipelines.gpu.window import window as gpu_window
 from dali_pipelines.grayscale import Voi, display_table
-from dali_pipelines.recipe import StretchSettings
+from dali_pipelines.pixel_settings import StretchSettings
 from dali_pipelines.records import Grayscale, Lut, Window
 from dali_pipelines.stages import Pixels
 from tests.dali_pipelines.gpu.real_device import on_device, on_host

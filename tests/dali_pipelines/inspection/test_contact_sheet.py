@@ -7,7 +7,8 @@ import pytest
 from matplotlib.image import imread
 
 from dali_pipelines.inspection.contact_sheet import Tile, contact_sheet, display_values
-from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.recipe import Recipe
 
 RECIPE = Recipe("small", resize=ResizeSettings(size=(40, 30), mean=0.5, std=0.25))
 

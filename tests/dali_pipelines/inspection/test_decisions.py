@@ -7,8 +7,10 @@ import pytest
 
 from dali_pipelines.inspection.content import Content
 from dali_pipelines.inspection.decisions import describe
-from dali_pipelines.recipe import Recipe, ResizeSettings, RoiSettings, StretchSettings
+from dali_pipelines.pixel_settings import ResizeSettings, StretchSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Grayscale, ImageRecord, Lut, Window
+from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.stages import Roi
 from dali_pipelines.verdicts import Flag
 

@@ -16,8 +16,9 @@ from dali_pipelines.inspection.previewer import preview_images
 from dali_pipelines.loader import Loader
 from dali_pipelines.manifest import read_manifest
 from dali_pipelines.manifest_rows import to_records
+from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.plan import sequential_blocks
-from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.verdicts import Reason, Reject
 from tests.pool_without_children import PoolWithoutChildren

@@ -8,7 +8,8 @@ from PIL import Image
 
 from dali_pipelines.inspection.decisions import Decision
 from dali_pipelines.inspection.side_by_side import Pair, draw_pair
-from dali_pipelines.recipe import Recipe, ResizeSettings
+from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.stages import Roi
 
 MARGIN, TOP = 24, 86  # where the pictures begin

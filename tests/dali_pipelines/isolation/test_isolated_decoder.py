@@ -16,7 +16,8 @@ import pytest
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.isolation import isolated_decoder
 from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
-from dali_pipelines.recipe import DecodeSettings, Recipe
+from dali_pipelines.pixel_settings import DecodeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.stages import Encoded
 from dali_pipelines.verdicts import Reason, RejectError
 

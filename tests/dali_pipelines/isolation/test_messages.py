@@ -17,7 +17,8 @@ from dali_pipelines.isolation.messages import (
     write_answer,
     write_request,
 )
-from dali_pipelines.recipe import DecodeSettings, Recipe, ResizeSettings
+from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Grayscale, ImageRecord, Lut, StreamInfo, Window
 from dali_pipelines.stages import Pixels
 from dali_pipelines.verdicts import Reason, RejectError
