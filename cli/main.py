@@ -24,10 +24,11 @@ from dali_pipelines.errors import DeviceError, MammoError
 
 COMMANDS: Final[dict[str, str]] = {  # each in cli/<name>.py, whose docstring begins with the same
     "phantom": "Write synthetic four-view screening exams as real DICOM files.",
-    "scan": "Find the images in folders, files and zip archives, and write a manifest.",
+    "scan": "Find the images in folders, files, zip and tar archives, and write a manifest.",
     "rejects": "Explain why inputs gave no image, and what to do.",
     "preview": "Draw what the network will see beside the DICOM picture, with every decision.",
     "verify": "Decode images of a manifest a second time, by other decoders, and compare.",
+    "combine": "Combine manifests of several data sets into one, with a column that says which.",
     "split": "Assign each patient to a fold, and prove that no fold knows another.",
     "preprocess": "Prepare every image of a manifest and keep the results as shards.",
     "train": "Train a classifier on a manifest with labels and folds.",

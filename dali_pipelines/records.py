@@ -20,9 +20,10 @@ class Location:
     """Where the bytes of one image's codestream lie.
 
     `fragments` are (offset, length) pairs in bytes: from the start of the file `path` where
-    `storage` is "range" (also for a stored zip member), from the start of the unpacked member for
-    "member", from the start of the inflated data set for "deflated". `file_size` (bytes) and
-    `mtime_ns` are those of `path`, so that a file that changed since the scan is noticed.
+    `storage` is "range" (also for members of a tar and stored ones of a zip file), from the start
+    of the unpacked member for "member", from the start of the inflated data set for "deflated".
+    `file_size` (bytes) and `mtime_ns` are those of `path`, so that a file that changed since the
+    scan is noticed.
     `frame_fragments` says how many fragments each frame has where the image is the maximum over
     several frames; () where it is one codestream.
     """

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from dali_pipelines.adapters import JoinReport, Labels, join, read_labels
+from dali_pipelines.adapters import JoinReport, Labels, join, list_tables, read_labels
 from dali_pipelines.atomic import alone_with, guard_of, require_replaceable, sync
 from dali_pipelines.catalog.inventory import Inventory, take_inventory
 from dali_pipelines.catalog.origin import Origin, digest_rejects, set_origin
@@ -30,18 +30,24 @@ from dali_pipelines.verdicts import Reject
 
 @dataclass(frozen=True, slots=True)
 class CatalogSettings:
-    """What to write where; `key` None means beside `manifest`, with the suffix .key."""
+    """What to write where; `key` None means beside `manifest`, with the suffix .key.
+
+    `labels` are tables, or folders of them; the three below say how to read them (`read_labels`).
+    """
 
     manifest: Path
     key: Path | None = None
-    labels: Path | None = None
+    labels: tuple[Path, ...] = ()
     adapter: str = "csv"
     label_column: str | None = None
+    label_rule: str | None = None
     scan: ScanOptions = field(default_factory=ScanOptions)
 
     def __post_init__(self) -> None:
-        if self.label_column is not None and self.labels is None:
+        if self.label_column is not None and not self.labels:
             raise ConfigError(f"--label-column {self.label_column!r} needs --labels")
+        if self.label_rule is not None and not self.labels:
+            raise ConfigError(f"--label-rule {self.label_rule!r} needs --labels")
 
     @property
     def rejects(self) -> Path:
@@ -61,15 +67,15 @@ class CatalogSettings:
     @property
     def own(self) -> list[Path]:
         """What the scan reads or writes itself, and so is no input of it."""
-        labels = [self.labels] if self.labels else []
         aside = [self.pending, guard_of(self.manifest)]  # which a killed run may have left
-        return [self.manifest, self.rejects, self.key_path, *aside, *labels]
+        tables = list_tables(self.labels)
+        return [self.manifest, self.rejects, self.key_path, *aside, *tables]
 
     def read_labels(self) -> Labels | None:
         """The labels to join, None where none were named; errors as of the adapter."""
-        if self.labels is None:
+        if not self.labels:
             return None
-        return read_labels(self.labels, self.adapter, self.label_column)
+        return read_labels(self.labels, self.adapter, self.label_column, self.label_rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class Catalog:
     settings: CatalogSettings
     frame: pd.DataFrame
     inventory: Inventory
+    labels: Labels | None
     joined: JoinReport | None
     counts: VerdictCounts
 
@@ -98,8 +105,14 @@ class Catalog:
             "manifest": str(self.settings.manifest),
             "rejects": str(self.settings.rejects),
             "inventory": self.inventory.to_dict(),
-            "labels": self.joined.to_dict() if self.joined else None,
+            "labels": self._labels_to_dict(),
         }
+
+    def _labels_to_dict(self) -> dict[str, Any] | None:
+        if self.labels is None or self.joined is None:
+            return None
+        made = {"adapter": self.labels.adapter, "rule": self.labels.rule}
+        return {**made, **self.joined.to_dict()}
 
     def text(self) -> str:
         """The inventory, and how the labels fit, for a terminal."""
@@ -160,7 +173,7 @@ def publish(
         kept = f"the manifest without labels was kept in {str(settings.manifest)!r}"
         raise DatasetError(f"{misfit}; {kept}") from misfit
     counts = _count(inputs, frame, rejects)
-    return Catalog(settings, frame, take_inventory(frame, counts), joined, counts)
+    return Catalog(settings, frame, take_inventory(frame, counts), labels, joined, counts)
 
 
 def read_own_rejects(settings: CatalogSettings, origin: Origin | None) -> list[Reject]:
@@ -215,7 +228,7 @@ def _no_image(
 
 
 def _count(inputs: int, frame: pd.DataFrame, rejects: Sequence[Reject]) -> VerdictCounts:
-    """The verdicts on so many files and zip members, of which one may give several images."""
+    """The verdicts on so many files and members, one of which may give several images."""
     odd = frame["flags"].map(len) > 0
     flagged = odd.groupby([frame["path"], frame["member"]]).any()
     return count_verdicts(inputs, flagged, rejects)

@@ -19,7 +19,7 @@ from dali_pipelines.storage.archive import Source
 from dali_pipelines.storage.regular_file import reject_of
 from dali_pipelines.verdicts import Reason, Reject, Status
 
-GONE: Final = "gone since the scan: its zip file, read again, does not give it any more"
+GONE: Final = "gone since the scan: its archive, read again, does not give it any more"
 _COMPARED: Final = (Reason.DUPLICATE, Reason.DUPLICATE_CONFLICT)
 
 Place = tuple[str, str]  # path and member
@@ -150,7 +150,7 @@ def _source(row: Reject) -> Source:
 
 
 def _is_member(place: Place) -> bool:
-    """Whether it is a zip member; a folder of them has only ever one row, for all below it."""
+    """Whether it lies in an archive; a folder there has only ever one row, for all below it."""
     return bool(place[1]) and not place[1].endswith("/")
 
 

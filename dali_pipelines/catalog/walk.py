@@ -1,6 +1,6 @@
-"""Named files, folders and zip archives -> the inputs of a scan.
+"""Named files, folders, zip and tar archives -> the inputs of a scan.
 
-The first step of the way: gives a `Source` for each regular file and zip member, and a `Reject`
+The first step of the way: gives a `Source` for each regular file and member, and a `Reject`
 for whatever else stands there. Opens nothing but folders and the tables of contents of archives.
 """
 
@@ -19,6 +19,12 @@ from dali_pipelines.verdicts import Reason, Reject, RejectError
 STAGE: Final = "walk"
 MACOSX: Final = "__MACOSX"  # the folder of resource forks that macOS adds to its archives
 _MACOSX_DETAIL: Final = "macOS resource forks; nothing below it was read"
+
+_ARCHIVES: Final = (".zip", ".tar")
+_COMPRESSED_TARS: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+_COMPRESSED_DETAIL: Final = (
+    "a compressed tar cannot be read from its middle; decompress it to a plain .tar"
+)
 
 Input = Source | Reject
 _Identity = tuple[int, int]  # st_dev and st_ino
@@ -119,14 +125,16 @@ def _regular(path: str, own: frozenset[str]) -> Iterator[Input]:
         return
     if (detail := _not_an_image(name)) is not None:
         yield _reject(path, Reason.NOT_AN_IMAGE, detail)
-    elif name.lower().endswith(".zip"):
+    elif name.lower().endswith(_ARCHIVES):
         yield from _members(path)
+    elif name.lower().endswith(_COMPRESSED_TARS):
+        yield _reject(path, Reason.UNSUPPORTED, _COMPRESSED_DETAIL)
     else:
         yield Source(path)
 
 
 def _members(path: str) -> Iterator[Input]:
-    """The members of a zip archive in order of name; its resource forks are one reject.
+    """The members of an archive in order of name; its resource forks are one reject.
 
     A link, and a member whose name a later one has too, is a reject.
     """

@@ -1,4 +1,4 @@
-"""One file, or zip member, -> ImageRecords: what the header says, and where the codestreams lie.
+"""One file, or member of an archive, -> ImageRecords: what the header says, and where the codestreams lie.
 
 The only reader of headers; nothing is decoded. `image_object` has the checks of the whole object,
 here each frame's codestream is held to the header and proved complete.

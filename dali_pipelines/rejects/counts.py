@@ -1,6 +1,6 @@
 """How many inputs ended how: the one line that ends every command, and the check that none is lost.
 
-An input is a file, a zip member or whatever else a scan meets; for a command that starts from a
+An input is a file, a member of an archive or whatever else a scan meets; for a command that starts from a
 manifest, one image.
 """
 

@@ -1,4 +1,4 @@
-"""Zip archives that are damaged, hostile, or no archives."""
+"""Zip and tar archives that are damaged, hostile, or no archives."""
 
 import io
 import stat
@@ -84,7 +84,8 @@ def _not_named_zip(folder: Path) -> Path:
     return write_bytes(folder, _nested(folder))
 
 
-def _tar(folder: Path) -> Path:
+def _compressed_tar(folder: Path) -> Path:
+    """A sound image in a tar that is compressed as a whole."""
     image = sound_file(folder).write(folder / "image.dcm")
     with tarfile.open(folder / "bad.tar.gz", "w:gz") as archive:
         archive.add(image, "image.dcm")
@@ -92,8 +93,27 @@ def _tar(folder: Path) -> Path:
     return folder / "bad.tar.gz"
 
 
+def _tar(*names: str, cut: bool = False) -> Build:
+    """A plain tar with a sound image under each name; `cut` in the header of the last one."""
+
+    def build(folder: Path) -> Path:
+        data = io.BytesIO()
+        with tarfile.open(fileobj=data, mode="w:") as archive:
+            for k, name in enumerate(names):
+                content = sound_file(folder / f"{folder.name} {k}").encode()
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        whole = data.getvalue()
+        end = whole.rindex(names[-1].encode()) + 100 if cut else len(whole)
+        return write_bytes(folder, whole[:end], "bad.tar")
+
+    return build
+
+
 def _append(folder: Path) -> None:
-    with (folder / "bad.zip").open("ab") as file:
+    (archive,) = folder.glob("bad.*")
+    with archive.open("ab") as file:
         file.write(b"more")
 
 
@@ -168,7 +188,7 @@ CASES = [
         "zip_one_name_twice",
         _archive("a.dcm", "a.dcm"),
         Reason.DUPLICATE_CONFLICT,
-        "a later member of the zip file has this name too",
+        "a later member of the archive has this name too",
         26,
         images=1,
     ),
@@ -203,5 +223,22 @@ CASES = [
         21,
         after=_append,
     ),
-    Case("tar", _tar, Reason.NOT_DICOM, "DICM", 26),
+    Case("tar_parent_names", _tar("../out.dcm", "/etc/out.dcm"), (), row=26, count=2),
+    Case(
+        "tar_cut",
+        _tar("a.dcm", "b.dcm", cut=True),
+        Reason.TRUNCATED,
+        "what follows its last whole header is lost",
+        26,
+        images=1,
+    ),
+    Case("tar_compressed", _compressed_tar, Reason.UNSUPPORTED, "decompress it to a plain", 26),
+    Case(
+        "tar_changed",
+        _tar("a.dcm"),
+        Reason.CHANGED,
+        "another time than the scan saw",
+        21,
+        after=_append,
+    ),
 ]

@@ -43,6 +43,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     ),
     "rejects": ("rejects out/m_rejects.csv", "rejects out/m_rejects.csv --code E_TRUNCATED"),
     "split": ("split out/m.parquet --folds 2",),
+    "combine": ("combine a=out/m.parquet b=out/json.parquet -O out/all.parquet",),
     "preview": (
         "preview in -O out/previews --recipe demo --max-rejects 100%",
         "preview out/m.parquet -O out/more --recipe demo --max-rejects 100%",

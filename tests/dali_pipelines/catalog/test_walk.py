@@ -3,6 +3,7 @@
 import itertools
 import os
 import stat
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -222,3 +223,14 @@ def test_depth_does_not_exhaust_the_stack(tmp_path: Path) -> None:
     os.close(folder)
     assert len(sources) == 1
     assert sources[0].path.count("/d") >= deep
+
+
+def test_a_tar_gives_its_members_and_a_compressed_one_a_reject(tmp_path: Path) -> None:
+    for name, mode in (("a.TAR", "w:"), ("b.tar.gz", "w:gz"), ("c.tgz", "w:gz")):
+        with tarfile.open(tmp_path / name, mode) as archive:
+            archive.addfile(tarfile.TarInfo("image.dcm"))
+    assert found(tmp_path) == [
+        ("a.TAR", "image.dcm", ""),
+        ("b.tar.gz", "", Reason.UNSUPPORTED.value),
+        ("c.tgz", "", Reason.UNSUPPORTED.value),
+    ]

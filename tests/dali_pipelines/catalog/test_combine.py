@@ -1,0 +1,114 @@
+"""Several manifests as one: who is whose patient, which image stays, what a set lacks."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dali_pipelines.catalog.combine import combine, parse_parts
+from dali_pipelines.errors import ConfigError, DatasetError
+from dali_pipelines.manifest_schema import SCHEMA, to_pandas
+from dali_pipelines.patient_groups import join_patients, name_patients
+from dali_pipelines.splits import assign_folds, require_no_overlap
+from dali_pipelines.verdicts import Reason
+
+
+def manifest(*rows: tuple[str, str, str], **columns: object) -> pd.DataFrame:
+    """One row each (patient, SOP Instance UID, hash); other columns are empty, or as given."""
+    frame = to_pandas(SCHEMA.empty_table()).reindex(range(len(rows)))
+    for name in frame.select_dtypes(["object", "string", "str"]):
+        frame[name] = ""
+    frame["patient_id"] = [row[0] for row in rows]
+    frame["sop_instance_uid"] = [row[1] for row in rows]
+    frame["study_instance_uid"] = [f"study of {row[1]}" for row in rows]
+    frame["image_id"] = [f"id of {row[1]}" for row in rows]
+    frame["path"] = [f"/data/{k}" for k in range(len(rows))]
+    frame["sha256"] = [row[2] for row in rows]
+    return frame.assign(**columns)
+
+
+def test_equal_patient_ids_of_two_sets_stay_two_patients() -> None:
+    one = manifest(("1", "a", "A"), ("2", "b", "B"))
+    other = manifest(("1", "c", "C"), ("", "d", "D"))
+    found = combine({"rsna": one, "spr": other})
+    assert found.frame["patient_id"].tolist() == ["rsna/1", "rsna/2", "spr/1", ""]
+    assert found.frame["dataset"].tolist() == ["rsna", "rsna", "spr", "spr"]
+    assert (found.images, found.repeated) == ({"rsna": 2, "spr": 2}, ())
+    assert one["patient_id"].tolist() == ["1", "2"]  # what was given is as it was
+
+
+def test_a_codestream_that_two_sets_share_keeps_its_patients_together() -> None:
+    found = combine({"x": manifest(("1", "a", "same")), "y": manifest(("7", "b", "same"))}).frame
+    assert len(found) == 2  # other objects by their UIDs
+    assert join_patients(name_patients(found, "patient_id"), found).tolist() == [0, 0]
+
+
+def test_an_image_of_two_sets_stays_once_and_the_other_is_a_reject() -> None:
+    one = manifest(("1", "a", "A"), ("1", "b", "B"))
+    other = manifest(("9", "b", "B"), ("9", "a", "other"), ("9", "c", "C"))
+    found = combine({"x": one, "y": other})
+    assert found.frame["sop_instance_uid"].tolist() == ["a", "b", "c"]
+    assert [(r.path, r.reason) for r in found.repeated] == [
+        ("/data/0", Reason.DUPLICATE),
+        ("/data/1", Reason.DUPLICATE_CONFLICT),
+    ]
+    assert found.repeated[0].detail == ("the same codestream as image id of b of x, which was kept")
+    assert found.images == {"x": 2, "y": 1}
+
+
+def test_columns_that_a_set_lacks_are_empty_there() -> None:
+    cancer = pd.array([1], "Int8")
+    one = manifest(("1", "a", "A"), cancer=cancer, fold=pd.array([3], "Int16"))
+    other = manifest(("1", "b", "B"), site_id=pd.array(["s"], "str"))
+    found = combine({"x": one, "y": other}).frame
+    assert found["cancer"].tolist() == [1, pd.NA]
+    assert found["cancer"].dtype == "Int8"
+    assert found["fold"].tolist() == [3, pd.NA]
+    assert found["site_id"].tolist() == ["", "s"]
+
+
+def test_the_patient_of_the_label_table_is_named_by_set_too() -> None:
+    one = manifest(("a", "a", "A"), label_patient_id=pd.array(["1"], "str"))
+    other = manifest(("b", "b", "B"), ("c", "c", "C"), label_patient_id=pd.array(["1", ""], "str"))
+    found = combine({"x": one, "y": other}).frame
+    assert found["label_patient_id"].tolist() == ["x/1", "y/1", ""]
+    assert len(set(join_patients(name_patients(found, "patient_id"), found))) == 3
+
+
+def test_a_column_of_two_types_is_one_sentence() -> None:
+    one = manifest(("1", "a", "A"), score=pd.array([1], "Int8"))
+    other = manifest(("1", "b", "B"), score=pd.array(["1"], "str"))
+    with pytest.raises(DatasetError, match="'score' holds Int8 in one manifest and str in another"):
+        combine({"x": one, "y": other})
+
+
+def test_folds_of_all_sets_together_do_not_leak() -> None:
+    rows = [(str(k), f"u{k}", f"h{k}") for k in range(20)]
+    cancer = pd.array([k % 4 == 0 for k in range(20)], "Int8")
+    twin = [(p, f"t{uid}", h if p == "4" else f"t{h}") for p, uid, h in rows]
+    found = combine({"x": manifest(*rows, cancer=cancer), "y": manifest(*twin, cancer=cancer)})
+    split = assign_folds(found.frame, 2, seed=1)
+    require_no_overlap(split)
+    of_four = split.loc[split["patient_id"].isin(["x/4", "y/4"]), "fold"]
+    assert (len(of_four), of_four.nunique()) == (2, 1)
+
+
+def test_parts_are_names_and_paths() -> None:
+    assert parse_parts(["a=x.parquet", "b-2=y=z.parquet"]) == {
+        "a": Path("x.parquet"), "b-2": Path("y=z.parquet"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        (["a.parquet", "b=b.parquet"], "NAME=MANIFEST"),
+        (["a/b=a.parquet", "b=b.parquet"], "NAME=MANIFEST"),
+        (["a=", "b=b.parquet"], "NAME=MANIFEST"),
+        (["a=a.parquet", "a=b.parquet"], "two data sets are named 'a'"),
+        (["a=a.parquet"], "one data set needs no combining"),
+    ],
+)
+def test_wrong_parts_are_one_sentence(parts: list[str], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        parse_parts(parts)
