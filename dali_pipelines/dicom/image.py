@@ -1,7 +1,8 @@
-"""One file, or member of an archive, -> ImageRecords: what the header says, and where the codestreams lie.
+"""One file, or member of an archive -> ImageRecords: what its header says, where its pixels lie.
 
 The only reader of headers; nothing is decoded. `image_object` has the checks of the whole object,
-here each frame's codestream is held to the header and proved complete.
+here each frame's codestream is held to the header and proved complete. `pgm` has pictures without
+a header.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from dali_pipelines.dicom.read_options import ReadOptions
 from dali_pipelines.dicom.stream_identity import Identified, identify
 from dali_pipelines.dicom.tag_parser import quiet_pydicom
 from dali_pipelines.identity import image_id
+from dali_pipelines.pgm import is_pgm, read_pgm
 from dali_pipelines.records import ImageRecord, Location
 from dali_pipelines.storage.archive import Source, open_source, require_crc
 from dali_pipelines.storage.byte_view import ByteView
@@ -46,6 +48,8 @@ def read_images(source: Source, key: bytes, options: ReadOptions) -> tuple[Image
     kind of object or a damaged file; one bad frame costs all of them.
     """
     with open_source(source, options.max_inflated) as opened, quiet_pydicom():
+        if is_pgm(opened.view):
+            return (read_pgm(opened, source, key, options),)
         whole = read_object(opened, options)
         place = Location(
             path=source.path,

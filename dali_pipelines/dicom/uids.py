@@ -5,6 +5,7 @@ from typing import Final
 from dali_pipelines.records import StreamKind
 
 IMPLICIT_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 EXPLICIT_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"  # retired
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 RLE_LOSSLESS: Final = "1.2.840.10008.1.2.5"
@@ -13,7 +14,7 @@ JPEG_LOSSLESS_SV1: Final = "1.2.840.10008.1.2.4.70"
 NATIVE_SYNTAXES: Final = frozenset(
     (
         IMPLICIT_LITTLE_ENDIAN,
-        "1.2.840.10008.1.2.1",  # explicit VR little endian
+        EXPLICIT_LITTLE_ENDIAN,
         EXPLICIT_BIG_ENDIAN,
         DEFLATED,
     )
