@@ -18,11 +18,24 @@ from cli.options import (
 from dali_pipelines.rejects.limits import NO_LIMIT
 
 if TYPE_CHECKING:
+    from dali_pipelines.adapters import Labels
     from dali_pipelines.catalog.build import Catalog, CatalogSettings
     from dali_pipelines.catalog.retry import Retried
     from dali_pipelines.rejects.limits import RejectLimit
 
+ADAPTERS: Final = (  # as in dali_pipelines.adapters, which takes a second to import
+    *("auto", "csv", "rsna", "spr", "vindr", "embed", "csaw", "cbis-ddsm", "inbreast", "cmmd"),
+    *("mias", "mirai-csv"),
+)
 _READ: Final = ("accept_processing", "any_modality", "frames", "max_pixels", "max_inflated")
+
+
+def _list_adapters(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        from dali_pipelines.adapters import describe_adapters
+
+        click.echo(describe_adapters())
+        context.exit()
 
 
 @click.command()
@@ -37,14 +50,24 @@ _READ: Final = ("accept_processing", "any_modality", "frames", "max_pixels", "ma
 )
 @click.option(
     "--labels",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A table of labels to join.",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A table of labels to join, or a folder of them; again for another of the data set.",
 )
 @click.option(
     "--adapter",
-    type=click.Choice(["csv", "rsna", "spr"]),
+    type=click.Choice(ADAPTERS),
     show_default="csv",
-    help="The layout of the labels.",
+    help="The data set of the tables; auto tells it by their columns, and finds them in SRC too.",
+)
+@click.option("--label-rule", help="What counts as 1, of --list-adapters; by default the first.")
+@click.option(
+    "--list-adapters",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_adapters,
+    help="Print the data sets known, their columns and their label rules.",
 )
 @click.option("--label-column", help="The column of the label, where it is not the usual one.")
 @click.option("--no-hash", is_flag=True, help="Skip the SHA-256 of each codestream.")
@@ -68,17 +91,18 @@ def command(
     *,
     sources: tuple[Path, ...],
     out: Path,
-    labels: Path | None,
+    labels: tuple[Path, ...],
     limit: "RejectLimit",
     id_key: Path | None,
     retry_failed: bool,
     as_json: bool,
     **how: Any,
 ) -> None:
-    r"""Find the images in folders, files and zip archives, and write a manifest.
+    r"""Find the images in folders, files, zip and tar archives, and write a manifest.
 
     \b
     mammo scan train_images -O train.parquet --labels train.csv --adapter rsna
+    mammo scan vindr -O vindr.parquet --adapter auto --label-rule recall
 
     Each input ends as an image or as a row of train_rejects.csv that says why not (`mammo rejects`
     explains the codes); one that cannot be read never ends the scan. Links to folders are not
@@ -91,10 +115,12 @@ def command(
     what is tried. What was skipped stays so, as do columns that were added since. New images get
     labels by --labels and the fold of their patient; `mammo split --keep` places new patients.
     """
+    if how["adapter"] == "auto" and not labels:
+        labels = tuple(source for source in sources if source.is_dir())
     settings = _settings(out, id_key, labels, **how)
     if not sources and not retry_failed:
         raise click.UsageError("Missing argument 'SRC...'.")
-    require_apart([out, settings.rejects], [*sources, labels, id_key])
+    require_apart([out, settings.rejects], [*sources, *labels, id_key])
     done = _retry(sources, settings) if retry_failed else _scan(sources, settings)
     click.echo(done.text(), err=True)
     say_verdicts(done.counts, settings.rejects)
@@ -105,10 +131,11 @@ def command(
 def _settings(
     out: Path,
     id_key: Path | None,
-    labels: Path | None,
+    labels: tuple[Path, ...],
     *,
     adapter: str | None,
     label_column: str | None,
+    label_rule: str | None,
     no_hash: bool,
     workers: int,
     **taken: Any,
@@ -118,10 +145,11 @@ def _settings(
     from dali_pipelines.catalog.scan import ScanOptions
     from dali_pipelines.dicom.read_options import ReadOptions
 
-    if adapter is not None and labels is None:
+    if adapter is not None and not labels:
         raise click.UsageError("--adapter needs --labels")
     options = ScanOptions(ReadOptions(hash=not no_hash, **taken), workers)
-    return CatalogSettings(out, id_key, labels, adapter or "csv", label_column, options)
+    how = (adapter or "csv", label_column, label_rule)
+    return CatalogSettings(out, id_key, labels, *how, options)
 
 
 def _scan(sources: tuple[Path, ...], settings: "CatalogSettings") -> "Catalog":
@@ -129,6 +157,7 @@ def _scan(sources: tuple[Path, ...], settings: "CatalogSettings") -> "Catalog":
     from dali_pipelines.catalog.build import plan_catalog, write_catalog
 
     plan = plan_catalog(sources, settings)
+    _say(plan.labels)
     with progress(len(plan.inputs), "scan", "files") as bar:
         return write_catalog(plan, lambda done, counts: bar.update(done, **counts))
 
@@ -138,8 +167,14 @@ def _retry(sources: tuple[Path, ...], settings: "CatalogSettings") -> "Retried":
     from dali_pipelines.catalog.retry import plan_retry, write_retry
 
     plan = plan_retry(sources, settings, _given())
+    _say(plan.labels)
     with progress(len(plan.inputs), "scan again", "files") as bar:
         return write_retry(plan, lambda done, counts: bar.update(done, **counts))
+
+
+def _say(labels: "Labels | None") -> None:
+    if labels is not None:
+        click.echo(labels.statement, err=True)
 
 
 def _given() -> set[str]:

@@ -131,7 +131,7 @@ def _make_inputs(out: Path, settings: DemoSettings, say: Say) -> Catalog:
     with replacing(out / "manifest.key", PRIVATE_MODE) as aside:
         aside.write_text(_DEMO_KEY + "\n")
     plan = plan_catalog(
-        [exams.images, odd], CatalogSettings(out / "manifest.parquet", labels=exams.labels)
+        [exams.images, odd], CatalogSettings(out / "manifest.parquet", labels=(exams.labels,))
     )
     catalog = write_catalog(plan)
     say(f"[2/6] scan       {len(catalog.frame)} images, {catalog.counts.rejected} inputs rejected")

@@ -4,33 +4,30 @@ The image is named in a column image_id (its SOP Instance UID, its id in the man
 name), sop_instance_uid or path (from the table's folder); the label in cancer or label.
 """
 
-import os
+from collections.abc import Sequence
 from typing import Final
 
 import pandas as pd
 
-from dali_pipelines.adapters.join import (
-    ImageKey,
-    Labels,
-    file_names,
-    file_stem,
-    read_optional,
-)
-from dali_pipelines.adapters.table import Table
-from dali_pipelines.columns import escape, unescape
+from dali_pipelines.adapters.labels import ImageKey, Labels, file_stem, read_optional
+from dali_pipelines.adapters.paths import path_keys, real_names
+from dali_pipelines.adapters.table import Table, only
+
+LABELS: Final = ("cancer", "label")
 
 
-def read_labels(table: Table, label_column: str | None = None) -> Labels:
-    """The labels in a column `label_column`, else cancer, else label."""
-    named_by = table.first_of(list(_IMAGE_KEYS))
-    label = label_column or table.first_of(["cancer", "label"])
-    keys = table.names(named_by)
-    if named_by == "path":
-        no_path = [i for i, key in enumerate(keys) if "\0" in key]
-        table.require_none(no_path, "column 'path' must hold paths")
-        keys = [escape(os.path.realpath(table.path.parent / key)) for key in keys]
-    columns = {"cancer": table.labels(label), **read_optional(table)}
-    return Labels(table.path.name, keys, table.lines, columns, _IMAGE_KEYS[named_by])
+def read_labels(tables: Sequence[Table], _rule: str) -> Labels:
+    """The labels in a column cancer, else label."""
+    return read_column(tables, only(tables).first_of(LABELS))
+
+
+def read_column(tables: Sequence[Table], label_column: str) -> Labels:
+    """The labels in that column."""
+    table = only(tables)
+    named_by = table.first_of(list(IMAGE_KEYS))
+    keys = path_keys(table, named_by) if named_by == "path" else table.names(named_by)
+    columns = {"cancer": table.labels(label_column), **read_optional(table)}
+    return Labels(keys, table.rows, columns, IMAGE_KEYS[named_by])
 
 
 def _sop_instance_uid(frame: pd.DataFrame) -> "pd.Series[str]":
@@ -41,14 +38,8 @@ def _image_id(frame: pd.DataFrame) -> "pd.Series[str]":
     return frame["image_id"]
 
 
-def _real_names(frame: pd.DataFrame) -> "pd.Series[str]":
-    """The file of each image with all links resolved, its zip member below it."""
-    real = {path: escape(os.path.realpath(unescape(path))) for path in frame["path"].unique()}
-    return file_names(frame.assign(path=frame["path"].map(real)))
-
-
-_IMAGE_KEYS: Final[dict[str, tuple[ImageKey, ...]]] = {
+IMAGE_KEYS: Final[dict[str, tuple[ImageKey, ...]]] = {
     "image_id": (_sop_instance_uid, _image_id, file_stem),
     "sop_instance_uid": (_sop_instance_uid,),
-    "path": (_real_names,),
+    "path": (real_names,),
 }

@@ -1,21 +1,38 @@
 """RSNA Screening Mammography 2023: train.csv, one row an image, named by its file.
 
 Also test.csv, which has no labels but says patient, side and view, where the headers are stripped
-of them. Layout: `train_images/<patient_id>/<image_id>.dcm`.
+of them, and both together. Layout: `train_images/<patient_id>/<image_id>.dcm`.
 """
 
-from dali_pipelines.adapters.join import Labels, file_stem, read_optional
-from dali_pipelines.adapters.table import Table
+from collections.abc import Sequence
+from typing import Final
 
-LABEL = "cancer"  # per breast, repeated on each of its images
+from dali_pipelines.adapters.labels import Labels, file_stem, read_optional, stack
+from dali_pipelines.adapters.table import Table, only
+
+_RECALL: Final = {0: 1, 1: 0, 2: 0}  # by BI-RADS
 
 
-def read_labels(table: Table, label_column: str | None = None) -> Labels:
-    """The labels in `label_column`, else cancer; none where the table is test.csv."""
-    keys = table.names("image_id")
-    if label_column is None and LABEL not in table and "prediction_id" in table:
-        labels: list[int | None] = [None] * len(keys)
-    else:
-        labels = table.labels(label_column or LABEL)
-    columns = {**read_optional(table), "cancer": labels, "dataset": ["rsna"] * len(keys)}
-    return Labels(table.path.name, keys, table.lines, columns, (file_stem,))
+def read_labels(tables: Sequence[Table], rule: str) -> Labels:
+    """The labels by a rule; none for the rows of test.csv."""
+    return stack([_by_rule(table, rule) for table in tables])
+
+
+def _by_rule(table: Table, rule: str) -> Labels:
+    if "cancer" not in table and "prediction_id" in table:
+        return _labels(table, [None] * len(table.lines))
+    if rule == "recall":
+        grades = table.codes("BIRADS", {str(grade): grade for grade in _RECALL})
+        return _labels(table, [None if grade is None else _RECALL[grade] for grade in grades])
+    return _labels(table, table.labels("cancer"))
+
+
+def read_column(tables: Sequence[Table], label_column: str) -> Labels:
+    """The labels in that column of train.csv."""
+    return _labels(only(tables), only(tables).labels(label_column))
+
+
+def _labels(table: Table, labels: list[int | None]) -> Labels:
+    columns = {**read_optional(table), "cancer": labels}
+    columns.pop("dataset", None)
+    return Labels(table.names("image_id"), table.rows, columns, (file_stem,))

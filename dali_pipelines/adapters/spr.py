@@ -9,9 +9,8 @@ from typing import Any, Final, TypeVar
 
 import pandas as pd
 
-from dali_pipelines.adapters.join import Labels, file_names
-from dali_pipelines.adapters.table import Table
-from dali_pipelines.errors import ConfigError
+from dali_pipelines.adapters.labels import Labels, parent_folder
+from dali_pipelines.adapters.table import Table, only
 
 T = TypeVar("T")
 
@@ -20,32 +19,23 @@ _SIDES: Final = ("L", "R", "B", "")  # of an image; B shows both, "" is not stat
 _RECALLED: Final = {"N": "", "L": "L", "R": "R", "B": "LR"}
 
 
-def read_labels(table: Table, label_column: str | None = None) -> Labels:
+def read_labels(tables: Sequence[Table], _rule: str) -> Labels:
     """Recall of the breast that an image shows; None where the image's side is unknown.
 
     Each row of the table gives one key a side.
     """
-    if label_column is not None:
-        raise ConfigError(
-            "the adapter 'spr' reads the columns Laterality and target; leave out --label-column"
-        )
+    table = only(tables)
     exams = [cell.zfill(DIGITS) for cell in table.names("AccessionNumber")]
     recalled = _recalled_sides(table)
     keys = [f"{exam} {side}" for exam in exams for side in _SIDES]
     columns: dict[str, list[Any]] = {
         "cancer": [_label(sides, side) for sides in recalled for side in _SIDES],
-        "dataset": ["spr"] * len(keys),
+        "exam_id": _repeat(exams),
     }
     if "PatientID" in table:
         columns["patient_id"] = _repeat(table.texts("PatientID"))
-    return Labels(
-        table.path.name,
-        keys,
-        _repeat(table.lines),
-        columns,
-        (_folder_and_side, _exam_and_side),
-        one_image=False,
-    )
+    ways = (_folder_and_side, _exam_and_side)
+    return Labels(keys, _repeat(table.rows), columns, ways, one_image=False)
 
 
 def _recalled_sides(table: Table) -> list[str]:
@@ -73,8 +63,7 @@ def _repeat(values: Sequence[T]) -> list[T]:
 
 
 def _folder_and_side(frame: pd.DataFrame) -> "pd.Series[str]":
-    folders = file_names(frame).str.rsplit("/", n=2).str[-2]
-    return folders.str.zfill(DIGITS) + " " + frame["laterality"]
+    return parent_folder(frame).str.zfill(DIGITS) + " " + frame["laterality"]
 
 
 def _exam_and_side(frame: pd.DataFrame) -> "pd.Series[str]":

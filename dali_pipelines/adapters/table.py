@@ -1,27 +1,29 @@
-"""A label file -> its columns as text, with the line of each row; and text -> values.
+"""A table of labels: its columns as text, with the line of each row; and text -> values.
 
-Text, because a number loses the leading zeros of an id. Comma, semicolon or tab; byte order mark
-and CRLF are taken as they come. Errors name lines of the file and never show a cell: any cell may
-be an id.
+Text, because a number loses the leading zeros of an id. Errors name lines of the file and never
+show a cell: any cell may be an id.
 """
 
-import csv
 import difflib
-import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath
+from typing import Final, TypeVar
 
 from dali_pipelines.dicom.header import MAX_AGE_YEARS
+from dali_pipelines.dicom.laterality_view import SIDES
 from dali_pipelines.errors import ConfigError, DatasetError
 
-_DELIMITERS: Final = ",;\t"
+T = TypeVar("T")
+Row = tuple[str, int]  # the file name of a table, and a line in it
+Rows = tuple[Row, ...]
+
 _MOST_LINES: Final = 5  # named in one message
 _NOTHING: Final = frozenset({"", "nan", "na", "n/a", "none", "null"})
 _LABELS: Final = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 _WHOLE: Final = re.compile(r"0*(\d{1,4})(?:\.0+)?Y?")  # 58, 58.0, and DICOM's 058Y
+_FILE_SUFFIXES: Final = frozenset((".dcm", ".dicom", ".png", ".jpg", ".tif", ".tiff", ".pgm"))
 _SIMILAR: Final = 0.75  # a slip of the pen such as "lable", and no id that took the header's place
 
 
@@ -67,11 +69,49 @@ class Table:
         self.require_none(wrong, f"column {name!r} must hold 0, 1 or nothing")
         return [_LABELS.get(cell) for cell in cells]
 
+    def codes(self, name: str, values: Mapping[str, T]) -> list[T | None]:
+        """What the cells of a column stand for, None where one says nothing.
+
+        Keys of `values` are in upper case; 1.0 is read as 1, which a column with gaps is saved as.
+        DatasetError for any other cell.
+        """
+        cells = [cell.upper().removesuffix(".0") for cell in self.texts(name)]
+        wrong = [i for i, cell in enumerate(cells) if cell and cell not in values]
+        self.require_none(wrong, f"column {name!r} must hold {', '.join(values)} or nothing")
+        return [values.get(cell) for cell in cells]
+
+    def sides(self, name: str) -> list[str]:
+        """A column of L, R or B (both), also written out; DatasetError for anything else."""
+        cells = [cell.upper() for cell in self.texts(name)]
+        wrong = [i for i, cell in enumerate(cells) if cell and cell not in SIDES]
+        self.require_none(wrong, f"column {name!r} must hold L, R, B (both) or nothing")
+        return [SIDES.get(cell, "") for cell in cells]
+
+    def stems(self, name: str) -> list[str]:
+        """A column of files, without their folders and suffixes; DatasetError where one is empty.
+
+        Only suffixes of images go: the last number of a UID is none.
+        """
+        files = [PurePosixPath(cell.replace("\\", "/")) for cell in self.names(name)]
+        return [f.stem if f.suffix.lower() in _FILE_SUFFIXES else f.name for f in files]
+
+    @property
+    def rows(self) -> list[Rows]:
+        """(n,) which row of which table each is, as one that may be joined with others."""
+        return [((self.path.name, line),) for line in self.lines]
+
     def numbers(self, name: str, high: int) -> list[int | None]:
         """A column of whole numbers 0 ... high; None where a cell says nothing else."""
         found = [_WHOLE.fullmatch(cell) for cell in self.column(name)]
         values = [int(match[1]) if match else None for match in found]
         return [value if value is None or value <= high else None for value in values]
+
+    def whole_numbers(self, name: str, high: int) -> list[int | None]:
+        """As `numbers`, but DatasetError where a cell says anything else."""
+        values = self.numbers(name, high)
+        wrong = [i for i, cell in enumerate(self.texts(name)) if cell and values[i] is None]
+        self.require_none(wrong, f"column {name!r} must hold 0 ... {high} or nothing")
+        return values
 
     def ages(self, name: str) -> list[int | None]:
         """A column of ages in years, capped at MAX_AGE_YEARS; 0 is how tables say unknown."""
@@ -89,11 +129,25 @@ class Table:
         self.require_none(empty, f"column {name!r} must name something in each row")
         return cells
 
+    def where(self, name: str) -> "Table":
+        """The rows in which a column says something."""
+        kept = [i for i, cell in enumerate(self.texts(name)) if cell]
+        columns = {key: [cells[i] for i in kept] for key, cells in self.columns.items()}
+        return Table(self.path, columns, [self.lines[i] for i in kept])
+
     def require_none(self, rows: Sequence[int], rule: str) -> None:
         """Raise DatasetError, naming their lines, if there are `rows` that break a rule."""
         if rows:
             lines = name_lines(self.lines[row] for row in rows)
             raise DatasetError(f"{self.path.name!r}: {rule}; {lines} differ")
+
+
+def only(tables: Sequence[Table]) -> Table:
+    """The table of a kind of which a data set has one; ConfigError for several."""
+    if len(tables) > 1:
+        names = ", ".join(repr(table.path.name) for table in tables)
+        raise ConfigError(f"{names} are tables of one kind, of which one is read; name that alone")
+    return tables[0]
 
 
 def name_lines(lines: Iterable[int]) -> str:
@@ -102,48 +156,3 @@ def name_lines(lines: Iterable[int]) -> str:
     shown = ", ".join(map(str, ordered[:_MOST_LINES]))
     more = len(ordered) - _MOST_LINES
     return f"lines {shown}" + (f" and {more} more" if more > 0 else "")
-
-
-def read_table(path: Path) -> Table:
-    """The table in a text file, cells without the space around them.
-
-    Raises ConfigError if there is no such file, DatasetError if it is not a table.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"no labels {str(path)!r} can be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path.name!r} is not UTF-8 text; save it as CSV UTF-8") from error
-    try:
-        rows, lines = _read_rows(text)
-    except csv.Error as error:
-        raise DatasetError(f"{path.name!r} is not a table of text: {error}") from error
-    if len(rows) < 2:
-        raise DatasetError(f"{path.name!r} holds no rows below its line of column names")
-    header = [name.lower() for name in rows[0]]
-    if len(set(header)) < len(header):
-        raise DatasetError(f"{path.name!r} has two columns of one name")
-    table = Table(path, {}, lines[1:])
-    ragged = [i for i, row in enumerate(rows[1:]) if len(row) != len(header)]
-    table.require_none(ragged, f"each row must have {len(header)} cells as the first has")
-    return Table(
-        path, dict(zip(header, map(list, zip(*rows[1:], strict=True)), strict=True)), lines[1:]
-    )
-
-
-def _read_rows(text: str) -> tuple[list[list[str]], list[int]]:
-    """The rows that are not blank, and the line on which each begins."""
-    first = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = max(_DELIMITERS, key=first.count)
-    rows, lines, start = [], [], 1
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
-    )
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if any(cells):
-            rows.append(cells)
-            lines.append(start)
-        start = reader.line_num + 1
-    return rows, lines

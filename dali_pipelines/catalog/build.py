@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from dali_pipelines.adapters import JoinReport, Labels, join, list_tables, read_labels
+from dali_pipelines.adapters import JoinReport, Labels, join, label_tables, read_labels
 from dali_pipelines.atomic import alone_with, guard_of, require_replaceable, sync
 from dali_pipelines.catalog.inventory import Inventory, take_inventory
 from dali_pipelines.catalog.origin import Origin, digest_rejects, set_origin
@@ -68,7 +68,7 @@ class CatalogSettings:
     def own(self) -> list[Path]:
         """What the scan reads or writes itself, and so is no input of it."""
         aside = [self.pending, guard_of(self.manifest)]  # which a killed run may have left
-        tables = list_tables(self.labels)
+        tables = label_tables(self.labels, self.adapter)
         return [self.manifest, self.rejects, self.key_path, *aside, *tables]
 
     def read_labels(self) -> Labels | None:

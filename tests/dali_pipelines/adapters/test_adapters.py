@@ -22,7 +22,7 @@ def join(tmp_path: Path) -> Join:
 
     def call(frame: pd.DataFrame, text: str, adapter: str, *more: str):
         (tmp_path / "labels.csv").write_text(text)
-        return join_labels(frame, tmp_path / "labels.csv", adapter, *more)
+        return join_labels(frame, [tmp_path / "labels.csv"], adapter, *more)
 
     return call
 
@@ -58,7 +58,7 @@ def test_rsna_fills_what_stripped_headers_lack(record_of: RecordOf, join: Join) 
     assert values(joined, "birads") == [None, 0, 2, None]
     assert values(joined, "density") == ["", "B", "A", ""]
     assert values(joined, "site_id") == ["2", "2", "1", ""]
-    assert values(joined, "dataset") == ["rsna", "rsna", "rsna", ""]
+    assert values(joined, "dataset") == ["rsna"] * 4
     assert [list(flags) for flags in joined["flags"]] == [["sc"], [], ["laterality_conflict"], []]
     assert values(joined, "status") == ["flagged", "ok", "flagged", "ok"]
     assert report == JoinReport(3, 1, 2, 1, {"laterality": 1, "age": 1})
@@ -223,10 +223,10 @@ def test_sides_and_views_come_from_closed_tables(record_of: RecordOf, join: Join
 def test_contradictions_are_found_without_any_image(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("image_id,cancer\n1,1\n2,0\n1,0\n")
     with pytest.raises(DatasetError, match="contradict each other, lines 2, 4"):
-        read_labels(tmp_path / "t.csv", "csv")
+        read_labels([tmp_path / "t.csv"], "csv")
     (tmp_path / "t.csv").write_text("path,cancer\na\0b,1\n")
     with pytest.raises(DatasetError, match="must hold paths; lines 2"):
-        read_labels(tmp_path / "t.csv", "csv")
+        read_labels([tmp_path / "t.csv"], "csv")
 
 
 def test_the_manifest_keeps_the_labels(record_of: RecordOf, join: Join, tmp_path: Path) -> None:
@@ -280,6 +280,6 @@ def test_a_name_shared_by_two_files_labels_neither(record_of: RecordOf, join: Jo
 def test_wrong_settings_are_named(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("AccessionNumber,Laterality,target\n1,N,0\n")
     with pytest.raises(ConfigError, match="Did you mean 'rsna'"):
-        read_labels(tmp_path / "t.csv", "rsna23")
+        read_labels([tmp_path / "t.csv"], "rsna23")
     with pytest.raises(ConfigError, match="leave out --label-column"):
-        read_labels(tmp_path / "t.csv", "spr", "target")
+        read_labels([tmp_path / "t.csv"], "spr", "target")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dali_pipelines.adapters.table import Table, name_lines, read_table
+from dali_pipelines.adapters.table import Table, name_lines
+from dali_pipelines.adapters.table_text import read_table
 from dali_pipelines.errors import ConfigError, DatasetError
 
 
@@ -100,3 +101,22 @@ def test_a_missing_file_is_a_setting_to_correct(tmp_path: Path) -> None:
 
 def test_many_lines_are_counted() -> None:
     assert name_lines([9, 3, 3, 4, 5, 6, 7, 8]) == "lines 3, 4, 5, 6, 7 and 2 more"
+
+
+def test_codes_files_and_rows_that_say_something(tmp_path: Path) -> None:
+    table = read(tmp_path, b"f,c\na\\b.PNG,1.0\n/x/1.2.840.3,x\n1.2.dcm,\nmdb001.pgm,nan\n")
+    assert table.codes("c", {"1": True, "X": False}) == [True, False, None, None]
+    with pytest.raises(DatasetError, match="column 'c' must hold 1 or nothing; lines 3 differ"):
+        table.codes("c", {"1": True})
+    assert table.stems("f") == ["b", "1.2.840.3", "1.2", "mdb001"]
+    assert table.where("c").lines == [2, 3]
+    assert table.rows[1] == (("t.csv", 3),)
+    with pytest.raises(DatasetError, match=r"column 'c' must hold 0 ... 9 or nothing; lines 3"):
+        table.whole_numbers("c", 9)
+
+
+def test_only_the_columns_wanted_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,b\n1,2,3\n")
+    assert read_table(tmp_path / "t.csv", {"a"}).columns == {"a": ["1"]}
+    with pytest.raises(DatasetError, match="two columns of one name"):
+        read_table(tmp_path / "t.csv", {"b"})

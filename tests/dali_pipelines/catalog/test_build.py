@@ -21,13 +21,12 @@ def settings(new_dicom: NewDicom, tmp_path: Path) -> CatalogSettings:
     for uid in ("1.2.1", "1.2.2"):
         new_dicom(SOPInstanceUID=uid, PatientID=f"ANON{uid}").write(tmp_path / "images" / uid)
     return CatalogSettings(
-        tmp_path / "m.parquet", labels=tmp_path / "labels.csv", scan=ScanOptions(workers=1)
+        tmp_path / "m.parquet", labels=(tmp_path / "labels.csv",), scan=ScanOptions(workers=1)
     )
 
 
 def labels_path(settings: CatalogSettings) -> Path:
-    assert settings.labels is not None
-    return settings.labels
+    return settings.labels[0]
 
 
 def test_rows_that_contradict_each_other_are_found_before_the_scan(

@@ -293,7 +293,7 @@ def test_columns_of_later_commands_stay_and_new_images_say_what_they_lack(
     archive.write("a", "6.1")
     mended = archive.write("b", "6.2", b"\1" * 48, StudyInstanceUID="6")
     whole = archive.cut(mended)
-    archive.scan(labels=labels)
+    archive.scan(labels=(labels,))
     frame = read_manifest(archive.settings.manifest)
     write_manifest(frame.assign(fold=pd.array([3], dtype="Int16")), archive.settings.manifest)
     old = read_manifest(archive.settings.manifest)
@@ -315,12 +315,12 @@ def test_columns_of_later_commands_stay_and_new_images_say_what_they_lack(
 
     whole = archive.cut(mended)
     write_manifest(old, archive.settings.manifest)
-    archive.scan(labels=labels)
+    archive.scan(labels=(labels,))
     mended.write_bytes(whole)
-    retried = archive.retry(labels=labels)
+    retried = archive.retry(labels=(labels,))
     assert (retried.unlabeled, retried.without_fold) == (0, None)
     assert "no image of the manifest has a fold" in retried.text()
-    archive.require_as_fresh(labels=labels)
+    archive.require_as_fresh(labels=(labels,))
 
 
 def test_new_images_inherit_the_fold_of_their_patient(archive: Archive, tmp_path: Path) -> None:
@@ -333,13 +333,13 @@ def test_new_images_inherit_the_fold_of_their_patient(archive: Archive, tmp_path
     again["e"] = archive.write("e", "8.5", b"\5" * 48, StudyInstanceUID="6")
     del again["a"], again["b"]
     whole = {name: archive.cut(path) for name, path in again.items()}
-    archive.scan(labels=labels)
+    archive.scan(labels=(labels,))
     folds = pd.array([2, 1], dtype="Int16")
     frame = read_manifest(archive.settings.manifest).assign(fold=folds)
     write_manifest(frame, archive.settings.manifest)
     for name, path in again.items():
         path.write_bytes(whole[name])
-    found = archive.retry(labels=labels)
+    found = archive.retry(labels=(labels,))
     assert found.without_fold == 1
     fold = read_manifest(archive.settings.manifest)["fold"]
     assert fold.tolist() == [2, 1, 2, pd.NA, 1], "by the labels' patient, nobody's, by the study"
