@@ -23,9 +23,9 @@ from benchmarks.images import Images
 from benchmarks.machine import machine_facts
 from benchmarks.timing import spread
 from dali_pipelines.cpu.decode import decode
-from dali_pipelines.grayscale import display_table
 from dali_pipelines.recipe import Recipe, load_recipe
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.shading import image_shading
 from dali_pipelines.steps import load_steps
 
 P = ParamSpec("P")
@@ -57,11 +57,11 @@ def time_pass(records: Sequence[ImageRecord], recipe: Recipe) -> dict[str, float
     steps, watch = load_steps("cpu"), Stopwatch()
     out = np.empty((1, recipe.channels, *recipe.size), np.float32)
     for record in records:
-        tables = [display_table(record.grayscale, recipe.voi)]
+        shadings = [image_shading(record, recipe).display]
         encoded = watch.time("read", read_stream, record)
         watch.time("library", decode_bare, encoded)
         pixels = watch.time("decode", decode, encoded)
-        displays = watch.time("window", steps.window, [pixels], tables, recipe.stretch)
+        displays = watch.time("window", steps.window, [pixels], shadings)
         rois = watch.time("roi", steps.roi, displays, recipe.roi)
         watch.time("resize", steps.resize, displays, rois, recipe.resize, out)
     times_ms = {step: watch.ms[step] / len(records) for step in ("library", *STEPS)}

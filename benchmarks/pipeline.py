@@ -11,8 +11,8 @@ from benchmarks.decode import read_stream
 from benchmarks.job import Job
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.errors import DatasetError
-from dali_pipelines.grayscale import display_table
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.shading import image_shading
 from dali_pipelines.stages import Pixels
 from dali_pipelines.steps import Steps, load_steps
 from dali_pipelines.verdicts import RejectError
@@ -49,8 +49,8 @@ def open_pass(job: Job) -> Iterator[Callable[[], None]]:
 
 
 def _prepare(steps: Steps, job: Job, images: Sequence[_Image], out: object) -> None:
-    tables = [display_table(record.grayscale, job.recipe.voi) for _, record in images]
-    steps.prepare([pixels for pixels, _ in images], tables, job.recipe, out)
+    shadings = [image_shading(record, job.recipe) for _, record in images]
+    steps.prepare([pixels for pixels, _ in images], shadings, job.recipe, out)
 
 
 def _empty(job: Job, count: int) -> torch.Tensor:

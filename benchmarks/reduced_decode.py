@@ -25,10 +25,10 @@ from benchmarks.images import Images
 from benchmarks.machine import machine_facts
 from benchmarks.timing import spread
 from dali_pipelines.cpu.reduced_decode import decode_reduced
-from dali_pipelines.grayscale import display_table
 from dali_pipelines.pixel_settings import DecodeSettings
 from dali_pipelines.recipe import Recipe, load_recipe
 from dali_pipelines.roi_settings import RoiSettings
+from dali_pipelines.shading import image_shading
 from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.steps import load_steps
 
@@ -54,8 +54,8 @@ def prepare(pixels: Pixels, encoded: Encoded, recipe: Recipe) -> Tensor:
     """(1, H, W) float32, as a network sees it; 0 is black and 1 is white."""
     plain = replace(recipe, resize=replace(recipe.resize, mean=0.0, std=1.0, channels=1))
     out = np.empty((1, 1, *recipe.size), np.float32)
-    table = display_table(encoded.record.grayscale, recipe.voi)
-    load_steps("cpu").prepare([pixels], [table], plain, out)
+    shading = image_shading(encoded.record, plain)
+    load_steps("cpu").prepare([pixels], [shading], plain, out)
     image: Tensor = out[0]
     return image
 

@@ -54,16 +54,19 @@ def show(config: Path | None, sets: tuple[str, ...], recipe: str, as_json: bool)
 @command.command()
 @json_option
 def recipes(as_json: bool) -> None:
-    """List the recipes that come with the package: name, hash and size."""
+    """List the recipes that come with the package: name, hash, size, how the breast is found."""
     from dali_pipelines.recipe import load_recipe, recipe_names
 
     loaded = [load_recipe(name) for name in recipe_names()]
     if as_json:
-        rows = [{"name": r.name, "hash": r.hash, "size": list(r.size)} for r in loaded]
+        rows = [
+            {"name": r.name, "hash": r.hash, "size": list(r.size), "roi": r.roi.method}
+            for r in loaded
+        ]
         click.echo(json.dumps(rows, indent=2))
         return
     for r in loaded:
-        click.echo(f"{r.name:<24} {r.hash}  {r.size[0]} x {r.size[1]}")
+        click.echo(f"{r.name:<24} {r.hash}  {r.size[0]:>4} x {r.size[1]:<4}  {r.roi.method}")
 
 
 def _aligned(settings: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:

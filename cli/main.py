@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {  # each in cli/<name>.py, whose docstring be
     "scan": "Find the images in folders, files, zip and tar archives, and write a manifest.",
     "rejects": "Explain why inputs gave no image, and what to do.",
     "preview": "Draw what the network will see beside the DICOM picture, with every decision.",
+    "montage": "Draw contact sheets, each image with its box beside what a recipe makes.",
     "verify": "Decode images of a manifest a second time, by other decoders, and compare.",
     "combine": "Combine manifests of several data sets into one, with a column that says which.",
     "split": "Assign each patient to a fold, and prove that no fold knows another.",

@@ -6,13 +6,16 @@ the command's own.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 import click
 
 from cli.checks import times
 from dali_pipelines.dicom.frames import Frames
 from dali_pipelines.rejects.limits import DEFAULT_LIMIT, parse_limit
+
+if TYPE_CHECKING:
+    from dali_pipelines.review import Review
 
 DEFAULT_RECIPE: Final = "default-1536"
 _PHANTOM: Final = "phantom"
@@ -32,6 +35,21 @@ config_option = click.option(
 recipe_option = click.option(
     "--recipe", default=DEFAULT_RECIPE, help="A recipe's name, or a .yaml file."
 )
+
+
+def _read_review(
+    _context: click.Context, _parameter: click.Parameter, path: Path | None
+) -> "Review | None":
+    from dali_pipelines.review import read_review
+
+    return read_review(path) if path else None
+
+
+# as `review`, a Review or None
+review_option = click.option(
+    "--review", type=click.Path(path_type=Path), metavar="CSV", callback=_read_review,
+    help="Boxes by hand, as `mammo montage` writes them: cut these whatever the recipe finds.",
+)  # fmt: skip
 
 batch_option = click.option(
     "--batch", type=click.IntRange(min=1), default=8, help="Images at a time."

@@ -1,5 +1,6 @@
 """`mammo predict`: checkpoints and images to scores per image, breast and patient."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,13 @@ from cli.options import (
     json_option,
     max_rejects_option,
     read_options,
+    review_option,
 )
 from dali_pipelines.errors import DatasetError
 
 if TYPE_CHECKING:
     from dali_pipelines.rejects.limits import RejectLimit
+    from dali_pipelines.review import Review
     from trainer.inputs import Inputs
     from trainer.predict import Predictions
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--fold", type=int, help="Score only this fold of the manifest.")
 @click.option("--recipe", help="Stop unless the checkpoint learned from this recipe.")
+@review_option
 @click.option(
     "--ids", type=click.Choice(["keyed", "raw"]), default="keyed",
     help="Name images and patients by keyed hashes, or as the header does.",
@@ -56,6 +60,7 @@ def command(
     out: Path,
     fold: int | None,
     recipe: str | None,
+    review: "Review | None",
     ids: str,
     id_key: Path | None,
     batch: int,
@@ -72,17 +77,22 @@ def command(
 
     The pixels are prepared by the recipe in the checkpoint. Images without a score are rows of
     OUT's _rejects.csv; inputs that are no images of ours do not count towards --max-rejects.
+
+    A checkpoint that learned with --review cuts all images by its recipe's method, with a warning,
+    unless it is given the same table again: do so to score images that the table names.
     """
     from cli.watched import PREDICT, open_watched, read_watched
     from dali_pipelines.recipe import load_recipe
+    from dali_pipelines.review import reviewed_recipe
     from trainer.predict import PredictOptions, load_scorer, predict
 
     require_apart(_tables(out), [*sources, *checkpoints, id_key])
     require_own_rejects(out)
     scorer = load_scorer(checkpoints, load_recipe(recipe) if recipe else None)
+    scorer = replace(scorer, recipe=reviewed_recipe(scorer.recipe, review))
     inputs = read_watched(sources, out, fold, id_key, **taken)
     key = inputs.key if ids == "keyed" else None
-    source = partial(open_watched, phases=PREDICT)
+    source = partial(open_watched, phases=PREDICT, review=review)
     options = PredictOptions(key, device, batch, open_source=source)
     predictions = predict(inputs.frame, scorer, options)
     if predictions.is_main:

@@ -1,8 +1,11 @@
 """`mammo preprocess`: a manifest to shards of prepared images."""
 
+import json
+import shutil
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,14 +16,34 @@ from cli.options import (
     manifest_argument,
     max_rejects_option,
     recipe_option,
+    review_option,
     set_option,
     workers_option,
 )
 
 if TYPE_CHECKING:
     from dali_pipelines.recipe import Recipe
+    from dali_pipelines.records import ImageRecord
     from dali_pipelines.rejects.limits import RejectLimit
-    from dali_pipelines.shards import PreprocessResult, ShardSettings
+    from dali_pipelines.review import Review
+    from dali_pipelines.shards.estimate import Estimate
+    from dali_pipelines.shards.plan import Share
+    from dali_pipelines.shards.preprocess import PreprocessResult, Task
+    from dali_pipelines.shards.settings import ShardSettings
+
+    _Wanted = tuple[Path, Review | None]  # the manifest, and boxes by hand for images of it
+
+_DTYPES: Final = {"png": "uint8"}  # by format, where it is not uint16
+
+
+def _share(_context: click.Context, _parameter: click.Parameter, text: str) -> "Share":
+    from dali_pipelines.errors import ConfigError
+    from dali_pipelines.shards.plan import Share
+
+    number, slash, of = text.partition("/")
+    if not (slash and number.isascii() and number.isdecimal() and of.isdecimal()):
+        raise ConfigError(f"--shard is i/n with i from 0 to n - 1, such as 0/3, not {text!r}")
+    return Share(int(number), int(of))
 
 
 @click.command()
@@ -28,15 +51,37 @@ if TYPE_CHECKING:
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @recipe_option
 @set_option()
-@click.option("--format", type=click.Choice(["safetensors", "npy"]), default="safetensors")
+@review_option
+@click.option(
+    "--format",
+    type=click.Choice(["shards", "npy", "png", "png16", "tiff", "webdataset"]),
+    default="shards",
+    help="safetensors, a file an image, or tar files.",
+)
 @click.option(
     "--dtype",
     type=click.Choice(["uint8", "uint16", "float16", "float32"]),
-    default="uint16",
+    show_default="uint16, for png uint8",
     help="Integers hold display values, floats are normalized.",
 )
 @click.option(
     "--shard-size", "images", type=click.IntRange(min=1), default=256, help="Images in a shard."
+)
+@click.option(
+    "--shard", "share", metavar="I/N", default="0/1", callback=_share,
+    help="Make shards I, I + N, I + 2N, ... only; other processes make the others.",
+)  # fmt: skip
+@click.option(
+    "--gpus", type=click.Choice(["all"]), help="A process for each GPU, all at work on OUT."
+)
+@click.option(
+    "--verify",
+    type=click.Choice(["none", "canary", "all"]),
+    default="none",
+    help="Prepare a few images of each shard twice, or read every image back, and compare.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be done, and about how long; write nothing."
 )
 @workers_option()
 @device_option()
@@ -53,6 +98,11 @@ def command(
     out: Path,
     recipe: str,
     sets: tuple[str, ...],
+    review: "Review | None",
+    share: "Share",
+    gpus: str | None,
+    verify: Any,
+    dry_run: bool,
     workers: int,
     device: Any,
     limit: "RejectLimit",
@@ -66,52 +116,141 @@ def command(
     mammo preprocess train.parquet shards --recipe default-1536
 
     A shard is there whole or not at all; run the same command again to make what is missing, and
-    what failed for a reason that may have passed, such as a share that was not mounted. A file that
-    was replaced is another one: scan again, and prepare into an empty folder.
+    what failed for a reason that may have passed, such as a share that was not mounted. With a new
+    manifest of the same images, only what changed is prepared again. Several processes, on one
+    machine or more, may work on one OUT: by --shard, or by just starting them.
+
+    --verify all proves that the disk holds what was prepared, also of shards made before, and makes
+    damaged ones again; --verify canary proves, for a sample, that the CPU prepares the same pixels
+    once more and that each row tells of its own image.
     """
     from dali_pipelines.recipe import load_recipe
-    from dali_pipelines.rejects.table import REJECTS
+    from dali_pipelines.review import reviewed_recipe
     from dali_pipelines.settings import build
-    from dali_pipelines.shards import ShardSettings
+    from dali_pipelines.shards.preprocess import Task
+    from dali_pipelines.shards.settings import ShardSettings
 
+    shards["dtype"] = shards["dtype"] or _DTYPES.get(shards["format"], "uint16")
     settings = build(ShardSettings, [("options", shards)])[0]
-    prepared_by = load_recipe(recipe, sets)
-    how = {"workers": workers, "device": device, "retry_failed": retry_failed}
-    result = _preprocess(manifest, prepared_by, out, settings, **how)
-    click.echo(_summary(result, prepared_by), err=True)
-    say_verdicts(result.counts, out / REJECTS)
-    facts = {"out": str(out), "images": result.images, "rejects": len(result.rejects)}
-    lost = (result.counts.rejected, result.counts.inputs)
-    print_result({**facts, "shards": result.shards}, out, limit, lost, as_json=as_json)
+    prepared_by, wanted = reviewed_recipe(load_recipe(recipe, sets), review), (manifest, review)
+    task = Task(share, retry_failed, verify)
+    if dry_run:
+        if gpus:
+            raise click.UsageError("--dry-run times one process; leave out --gpus")
+        _print_estimate(wanted, prepared_by, out, settings, task, (workers, device), as_json)
+        return
+    run = partial(_together, workers=workers) if gpus else partial(_alone, how=(workers, device))
+    result = run(wanted, prepared_by, out, settings, task)
+    _print(result, prepared_by, out, limit, as_json=as_json)
 
 
-def _preprocess(
-    manifest: Path,
+def _alone(
+    wanted: "_Wanted",
     recipe: "Recipe",
     out: Path,
     settings: "ShardSettings",
-    *,
-    workers: int,
-    device: Any,
-    retry_failed: bool,
+    task: "Task",
+    how: tuple[int, Any],
 ) -> "PreprocessResult":
     from cli.progress import progress
-    from dali_pipelines.loader import Loader
-    from dali_pipelines.loader_settings import LoaderSettings
+    from dali_pipelines.shards.preprocess import preprocess
+
+    records = _read(wanted)
+    with progress(task.share.count(len(records), settings.images), "preprocess") as bar:
+        return preprocess(records, recipe, out, settings, task, _loader(*how), bar.update)
+
+
+def _together(
+    wanted: "_Wanted",
+    recipe: "Recipe",
+    out: Path,
+    settings: "ShardSettings",
+    task: "Task",
+    workers: int,
+) -> "PreprocessResult":
+    from cli.progress import progress
+    from dali_pipelines.shards.processes import Job, gpu_names, preprocess_together
+
+    names = gpu_names()
+    manifest, review = wanted
+    job = Job(manifest, recipe, out, settings, task, workers, review=review)
+    with progress(None, f"preprocess by {len(names)}") as bar:
+        return preprocess_together(job, names, bar.update)
+
+
+def _read(wanted: "_Wanted") -> "list[ImageRecord]":
     from dali_pipelines.manifest import read_manifest
     from dali_pipelines.manifest_rows import to_records
-    from dali_pipelines.shards import preprocess
+    from dali_pipelines.review import reviewed
 
-    loader = partial(Loader, settings=LoaderSettings(threads=workers), device=device)
-    records = to_records(read_manifest(manifest))
-    with progress(len(records), "preprocess") as bar:
-        return preprocess(
-            records, recipe, out, settings, loader, bar.update, retry_failed=retry_failed
-        )
+    manifest, review = wanted
+    return reviewed(to_records(read_manifest(manifest)), review)
+
+
+def _loader(workers: int, device: Any) -> Callable[..., Any]:
+    from dali_pipelines.loader import Loader
+    from dali_pipelines.loader_settings import LoaderSettings
+
+    return partial(Loader, settings=LoaderSettings(threads=workers), device=device)
+
+
+def _print(
+    result: "PreprocessResult", recipe: "Recipe", out: Path, limit: "RejectLimit", *, as_json: bool
+) -> None:
+    from dali_pipelines.rejects.table import REJECTS
+
+    click.echo(_summary(result, recipe), err=True)
+    say_verdicts(result.counts, out / REJECTS)
+    facts = {"out": str(out), "images": result.images, "rejects": len(result.rejects)}
+    facts |= {name: getattr(result, name) for name in ("shards", "written", "missing", "verified")}
+    print_result(facts, out, limit, (result.counts.rejected, result.counts.inputs), as_json=as_json)
 
 
 def _summary(result: "PreprocessResult", recipe: "Recipe") -> str:
     from dali_pipelines.rejects.counts import counted
 
     images, shards = counted(result.images, "image"), counted(result.shards, "shard")
-    return f"{images} of recipe {recipe.name} {recipe.hash} in {shards}, {result.written:,} new"
+    parts = [f"{images} of recipe {recipe.name} {recipe.hash} in {shards}, {result.written:,} new"]
+    if result.verified:
+        parts.append(f"{counted(result.verified, 'image')} found right")
+    if result.missing:
+        parts.append(f"{counted(result.missing, 'shard')} left to other processes")
+    return "; ".join(parts)
+
+
+def _print_estimate(
+    wanted: "_Wanted",
+    recipe: "Recipe",
+    out: Path,
+    settings: "ShardSettings",
+    task: "Task",
+    how: tuple[int, Any],
+    as_json: bool,
+) -> None:
+    from dali_pipelines.shards.estimate import estimate
+
+    found = estimate(_read(wanted), recipe, out, settings, task, _loader(*how))
+    if as_json:
+        click.echo(json.dumps({"out": str(out), "dry_run": True, **found.to_dict()}))
+    else:
+        click.echo("\n".join(_lines(found, out)))
+
+
+def _lines(found: "Estimate", out: Path) -> Iterator[str]:
+    """What would be done, in words; nothing was."""
+    from cli.progress import format_duration
+    from dali_pipelines.rejects.counts import counted
+
+    yield f"{counted(found.images, 'image')} to prepare, {found.held:,} in shards that stay"
+    for title, counts in (("syntax", found.syntaxes), ("vendor", found.manufacturers)):
+        yield from (f"  {title}  {count:>9,}  {name}" for name, count in counts.items())
+    yield f"about {found.bytes / 1e9:,.2f} GB to write, {_free_bytes(out) / 1e9:,.2f} GB are free"
+    if found.timed:
+        timed = counted(found.timed, "image")
+        yield f"about {format_duration(found.seconds)}, an estimate from {timed} on this machine"
+
+
+def _free_bytes(out: Path) -> int:
+    """Free on the disk that the folder is or would be on."""
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    return shutil.disk_usage(there).free

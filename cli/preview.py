@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli.checks import require_apart, require_own_rejects
-from cli.ending import say_verdicts
+from cli.ending import judge_pictures
 from cli.options import (
     id_key_option,
     json_option,
     max_rejects_option,
     read_options,
     recipe_option,
+    review_option,
     set_option,
 )
-from dali_pipelines.errors import ConfigError, DatasetError
+from dali_pipelines.errors import ConfigError
 
 if TYPE_CHECKING:
     from dali_pipelines.recipe import Recipe
     from dali_pipelines.records import ImageRecord
     from dali_pipelines.rejects.counts import VerdictCounts
     from dali_pipelines.rejects.limits import RejectLimit
+    from dali_pipelines.review import Review
     from dali_pipelines.verdicts import Flag, Reject
 
 SUFFIX: Final = ".png"
@@ -73,6 +75,7 @@ def _flags(
 )  # fmt: skip
 @recipe_option
 @set_option()
+@review_option
 @read_options
 @id_key_option("beside the manifest, else beside OUT; suffix .key")
 @max_rejects_option()
@@ -86,6 +89,7 @@ def command(
     sample: int | None,
     recipe: str,
     sets: tuple[str, ...],
+    review: "Review | None",
     id_key: Path | None,
     limit: "RejectLimit",
     as_json: bool,
@@ -105,15 +109,17 @@ def command(
     from dali_pipelines.manifest_rows import to_records
     from dali_pipelines.recipe import load_recipe
     from dali_pipelines.rejects.table import rejects_beside
+    from dali_pipelines.review import reviewed, reviewed_recipe
 
-    prepared_by, table = load_recipe(recipe, sets), rejects_beside(out)
+    table = rejects_beside(out)
+    prepared_by = reviewed_recipe(load_recipe(recipe, sets), review)
     require_apart([out, table], [*sources, id_key])
     require_own_rejects(out)
     inputs = read_watched(sources, out, None, id_key, **taken)
     most = sample or (FEW if sources[0].suffix == ".parquet" and not ids else None)
-    records = _choose(to_records(inputs.frame), out, ids, flags, most)
+    records = reviewed(_choose(to_records(inputs.frame), out, ids, flags, most), review)
     written, rejects = _write(records, prepared_by, out)
-    counts = _judge(records, rejects, inputs.rejects, table)
+    counts = judge_pictures(records, rejects, inputs.rejects, table)
     _print(written, counts, as_json=as_json)
     limit.enforce(inputs.lost + len(rejects), inputs.lost + len(records))
 
@@ -161,35 +167,6 @@ def _write(
                 rejects.append(png)
             bar.update()
     return written, rejects
-
-
-def _judge(
-    records: "list[ImageRecord]", rejects: "list[Reject]", unread: "list[Reject]", table: Path
-) -> "VerdictCounts":
-    """The verdicts on all inputs, said on stderr; DatasetError where none of them is an image."""
-    from dali_pipelines.rejects.counts import count_images
-
-    _say_rejects([*unread, *rejects], table)
-    flagged = {record.image_id: bool(record.flags) for record in records}
-    counts = count_images(flagged, rejects).and_rejects(unread)
-    if not records:
-        raise DatasetError(f"no image among {counts.line(table)}")
-    say_verdicts(counts, table)
-    return counts
-
-
-def _say_rejects(rejects: "list[Reject]", table: Path) -> None:
-    """One line for each input without a picture, and a row of the table, if there is any.
-
-    An input has no image_id where its header was not read.
-    """
-    from dali_pipelines.rejects.table import write_rejects
-
-    for reject in rejects:
-        name = reject.image_id or "an input"
-        click.echo(f"{name}: {reject.reason.value}: {reject.detail}", err=True)
-    if rejects or table.exists():
-        write_rejects(rejects, table)
 
 
 def _print(written: dict[str, str], counts: "VerdictCounts", *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from cli.options import (
     manifest_argument,
     max_rejects_option,
     recipe_option,
+    review_option,
     seed_option,
     set_option,
 )
@@ -22,6 +23,7 @@ from cli.options import (
 if TYPE_CHECKING:
     from dali_pipelines.recipe import Recipe
     from dali_pipelines.rejects.limits import RejectLimit
+    from dali_pipelines.review import Review
     from trainer.settings import TrainSettings
 
 PREEMPTED: Final = 75
@@ -45,6 +47,7 @@ _SHORT_FOR: Final = {
 @config_option
 @set_option(of_training=True)
 @recipe_option
+@review_option
 @click.option("--fold", type=int, help="The fold to hold out for validation.")
 @click.option("--model", help="A timm architecture.")
 @click.option("--epochs", type=int, help="Passes over the negatives.")
@@ -68,6 +71,7 @@ def command(
     config: Path | None,
     sets: tuple[str, ...],
     recipe: str,
+    review: "Review | None",
     device: Any,
     resume: Any,
     limit: "RejectLimit",
@@ -86,12 +90,13 @@ def command(
     all settings.
     """
     from cli.watched import TRAIN, open_watched
+    from dali_pipelines.review import reviewed_recipe
     from trainer.train import RunOptions, train
 
-    source = partial(open_watched, phases=TRAIN)
+    source = partial(open_watched, phases=TRAIN, review=review)
     options = RunOptions(device, resume, limit, source)
     settings, prepared_by = _resolve(config, sets, recipe, short)
-    result = train(settings, prepared_by, manifest, out, options)
+    result = train(settings, reviewed_recipe(prepared_by, review), manifest, out, options)
     facts = {"state": result.state, "checkpoint": str(result.checkpoint), "best": result.best}
     if result.is_main:
         say_verdicts(result.counts, result.rejects)

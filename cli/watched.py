@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dali_pipelines.plan import Blocks
     from dali_pipelines.recipe import Recipe
     from dali_pipelines.records import ImageRecord
+    from dali_pipelines.review import Review
     from dali_pipelines.stages import Batch
     from dali_pipelines.verdicts import Reject
     from trainer.distributed import Device
@@ -59,11 +60,13 @@ def open_watched(
     device: "Device",
     *,
     phases: Phases,
+    review: "Review | None" = None,
 ) -> "Iterator[Watched]":
-    """A loader as `trainer` opens one, watched."""
+    """A loader as `trainer` opens one, watched; `review` has boxes by hand for some records."""
     from dali_pipelines.loader import Loader
+    from dali_pipelines.review import reviewed
 
-    with Loader(records, recipe, settings, device) as loader:
+    with Loader(reviewed(records, review), recipe, settings, device) as loader:
         yield Watched(loader, phases)
 
 

@@ -45,56 +45,59 @@ def require_replaceable(path: Path) -> None:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """The folder, made if there is none, is this block's until it ends, however that happens.
-
-    Raises ConfigError where another process is in such a block. A file system without locks lets
-    all in.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        _require_unheld(held, folder)
-        yield
-    finally:
-        os.close(held)
-
-
-@contextmanager
 def alone_with(path: Path) -> Iterator[None]:
-    """The file `path`, there or not, and what lies beside it are this block's until it ends.
+    """As `claim`, for a block that cannot do without: ConfigError where another process is in it.
 
-    Raises ConfigError where another process is in such a block, or there is no such folder. Its
-    mark is the lock on a hidden file, `guard_of(path)`, which goes with the block; what a killed
-    process left of it holds nobody. A file system without locks lets all in.
+    Also where there is no such folder.
     """
     if not path.parent.is_dir():
         raise ConfigError(f"no folder {str(path.parent)!r}; make it, or name another file")
-    held = _hold(guard_of(path), path)
-    try:
+    with claim(path) as is_ours:
+        if not is_ours:
+            raise ConfigError(
+                f"another run is writing to {str(path)!r}; wait for it, or choose another place"
+            )
         yield
+
+
+@contextmanager
+def claim(path: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Whether `path`, there or not, and what lies beside it are this block's until it ends.
+
+    False where another process is in such a block; with `wait` its end is waited for. The mark is
+    the lock on a hidden file, `guard_of(path)`, which goes with the block; what a killed process
+    left of it holds nobody. A file system without locks lets all in.
+    """
+    held = _hold(guard_of(path), wait=wait)
+    if held is None:
+        yield False
+        return
+    try:
+        yield True
     finally:
         guard_of(path).unlink(missing_ok=True)  # while held, so that nobody else's is removed
         os.close(held)
 
 
 def guard_of(path: Path) -> Path:
-    """The file that `alone_with` locks."""
+    """The file that `claim` locks."""
     return path.with_name(f".{path.name}.lock")
 
 
-def _hold(guard: Path, path: Path) -> int:
+def _hold(guard: Path, *, wait: bool) -> int | None:
     """A descriptor of the locked guard; of one that was removed meanwhile the lock is worthless."""
     while True:
         held = os.open(guard, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE_MODE)
         try:
-            _require_unheld(held, path)
-            if _is_at(held, guard):
+            is_free = take_lock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if is_free and _is_at(held, guard):
                 return held
         except BaseException:
             os.close(held)
             raise
         os.close(held)
+        if not is_free:
+            return None
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
@@ -104,15 +107,18 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _require_unheld(descriptor: int, path: Path) -> None:
+def take_lock(descriptor: int, kind: int) -> bool:
+    """Whether no other process holds a lock against it; True where the file system has no locks.
+
+    `kind` is that of `fcntl.flock`.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ConfigError(
-            f"another run is writing to {str(path)!r}; wait for it, or choose another place"
-        ) from error
+        fcntl.flock(descriptor, kind)
+    except BlockingIOError:
+        return False
     except OSError:
-        return
+        return True
+    return True
 
 
 def _drop_leftovers(path: Path) -> None:

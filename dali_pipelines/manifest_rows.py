@@ -80,6 +80,7 @@ def _records(data: Mapping[str, list[Any]]) -> Iterator[ImageRecord]:
     parts["tags"] = _rows(ImageTags, tags)
     parts["location"] = _rows(Location, place)
     parts["stream"] = _rows(StreamInfo, stream)
+    parts["box"] = [None] * len(data["image_id"])
     return _rows(ImageRecord, parts)
 
 

@@ -39,19 +39,32 @@ class StretchSettings:
 
     `use` "percentiles": the values at ranks ceil(low / 100 * n) and ceil(high / 100 * n) of all n
     px, at least the first, become black and white; 0 and 100 are minimum and maximum. `rounding`
-    is to the nearest of 65,536 levels, halves up, or down, as by a cast to integers. `bits` 8 keeps
-    of the result the upper 8 bits, as an 8-bit PNG does: level k of 256 is the display value 257 k.
+    is to the nearest of 65,536 levels, halves up, or down, as by a cast to integers.
+
+    `curve` "sigmoid" takes black and white, 0 and 100 only, for a window of center
+    (black + white + 1) / 2 and width white - black + 1 under PS3.3 C.11.2.1.3.1, which leaves
+    0.119 ... 0.881 of the range; "header" does so where the header's VOI LUT Function is SIGMOID,
+    as Mirai's converter does. `bits` 8 keeps level value // 257 of 256, as a cast of the image to
+    uint8 does; level k is the display value 257 k.
     """
 
     use: Literal["none", "percentiles"] = "none"
     low: float = 0.0
     high: float = 100.0
     rounding: Literal["nearest", "down"] = "nearest"
+    curve: Literal["linear", "sigmoid", "header"] = "linear"
     bits: Literal[8, 16] = 16
 
     def __post_init__(self) -> None:
         if not 0 <= self.low < self.high <= 100:
             raise ValueError(f"wanted 0 <= low < high <= 100, not {self.low} and {self.high}")
+        if self.curve != "linear" and not self.to_extremes:
+            raise ValueError(f"stretch.curve {self.curve!r} goes with low: 0 and high: 100 only")
+
+    @property
+    def to_extremes(self) -> bool:
+        """Whether the least and the greatest value are what becomes black and white."""
+        return (self.low, self.high) == (0, 100)
 
     def ranks(self, count: int) -> tuple[int, int]:
         """The ranks, from 1, of the two values among `count` that become black and white."""
@@ -60,10 +73,14 @@ class StretchSettings:
             max(1, math.ceil(self.high / 100 * count)),
         )
 
-    def used(self) -> Mapping[str, Any]:
-        """The values that can change a pixel."""
-        stretch = {"low": self.low, "high": self.high, "rounding": self.rounding}
-        return {"use": self.use, "bits": self.bits, **(stretch if self.use != "none" else {})}
+    def used(self, fallback: bool = False) -> Mapping[str, Any]:
+        """The values that can change a pixel; `fallback`: some images are spread in any case."""
+        used: dict[str, Any] = {"use": self.use, "bits": self.bits}
+        if self.use != "none":
+            used |= {"low": self.low, "high": self.high}
+        if self.use != "none" or fallback:
+            used |= {"rounding": self.rounding, "curve": self.curve}
+        return used
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +95,21 @@ class ResizeSettings:
     - "keep" keeps each px; a larger box is cut, a smaller one padded;
     - "stretch" fills the frame.
 
-    `align` "left" pads and cuts at the right and, evenly, above and below; "center" evenly on all
-    sides. `filter` "area" averages over the area of each output px where it shrinks and is linear
-    where it enlarges; "linear" interpolates between the two nearest px centers also where it
-    shrinks (no antialias, as OpenCV's INTER_LINEAR); "triangle" is the linear filter widened by the
-    factor of shrinking (as Pillow's BILINEAR).
+    What keeps the aspect is rounded down to whole px. `align` "left" pads and cuts at the right
+    and, evenly, above and below ("pad-first" by as many rows); "center" evenly on all sides.
+    `filter` "area" averages over the area of each output px where it shrinks and is linear where it
+    enlarges; "linear" interpolates between the two nearest px centers also where it shrinks (no
+    antialias, as OpenCV's INTER_LINEAR); "triangle" is the linear filter widened by the factor of
+    shrinking (as Pillow's BILINEAR).
 
-    `bits` 8 or 16 then rounds to that many levels, `rounding` to the nearest (even) or down; None
-    leaves float32. `per_image` "min-max" spreads each image over 0 ... 1, "standardize" makes its
-    mean 0 and its deviation 1 (at least 1e-5 of the range), both over all of the output; "none"
-    leaves display values 0 ... 1. Last, they become (value - mean) / std, in float32, rounded to
-    the nearest (even) of `dtype`; `mean` and `std` are one number or one for each channel.
+    `bits` 8 or 16 then rounds to that many levels, `rounding` to the nearest (even) or down, where
+    what is less than 1/32 of a display value short of a level counts as that level; None leaves
+    float32. `per_image` "min-max" spreads each image over 0 ... 1 (one of a single value
+    becomes 0), and `per_image_bits` 8 then rounds that down to 256 levels, as by a cast to uint8;
+    "standardize" makes its mean 0 and its deviation 1 (at least 1e-5 of the range), both of its
+    values rounded to 65,536 levels. Both are over all of the output; "none" leaves display values
+    0 ... 1. Last, they become (value - mean) / std, in float32, rounded to the nearest (even) of
+    `dtype`; `mean` and `std` are one number or one for each channel.
     """
 
     size: tuple[int, int] = (1536, 768)
@@ -98,6 +119,7 @@ class ResizeSettings:
     bits: Literal[8, 16] | None = None
     rounding: Literal["nearest", "down"] = "nearest"
     per_image: Literal["none", "min-max", "standardize"] = "none"
+    per_image_bits: Literal[8] | None = None
     mean: float | tuple[float, float, float] = 0.5
     std: float | tuple[float, float, float] = 0.5
     channels: Literal[1, 3] = 1
@@ -124,14 +146,17 @@ class ResizeSettings:
 
     def used(self) -> Mapping[str, Any]:
         """The values that can change a pixel."""
+        # Display values are whole numbers: where none are mixed, 16 bits change nothing.
+        bits = None if self.fit == "keep" and self.bits == 16 else self.bits
         return {
             "size": list(self.size),
             "fit": self.fit,
-            **({"align": self.align} if self.fit != "stretch" else {}),
+            **({"align": self.align} if self.fit not in {"stretch", "width"} else {}),
             **({"filter": self.filter} if self.fit != "keep" else {}),
-            "bits": self.bits,
-            **({"rounding": self.rounding} if self.bits else {}),
+            "bits": bits,
+            **({"rounding": self.rounding} if bits else {}),
             "per_image": self.per_image,
+            **({"per_image_bits": self.per_image_bits} if self.per_image == "min-max" else {}),
             "mean": list(self.means),
             "std": list(self.stds),
             "channels": self.channels,

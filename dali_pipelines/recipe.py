@@ -13,17 +13,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from dali_pipelines.errors import ConfigError
-from dali_pipelines.grayscale import Voi
 from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings, StretchSettings
 from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.settings import Layer, build, closest, parse_sets, read_yaml, to_dict
+from dali_pipelines.voi_settings import Voi
 
 PIXELS_VERSION: Final = 2  # raise it when the same settings give other pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One way to prepare images; two recipes with one `hash` give the same pixels."""
+    """One way to prepare images; two recipes with one `hash` give the same pixels.
+
+    `review` is the digest of a table of boxes by hand (`review.Review`) that were cut out instead
+    of what the method finds, "" where there was none.
+    """
 
     name: str
     decode: DecodeSettings = field(default_factory=DecodeSettings)
@@ -31,6 +35,7 @@ class Recipe:
     stretch: StretchSettings = field(default_factory=StretchSettings)
     roi: RoiSettings = field(default_factory=RoiSettings)
     resize: ResizeSettings = field(default_factory=ResizeSettings)
+    review: str = ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -45,13 +50,15 @@ class Recipe:
     @property
     def hash(self) -> str:
         """12 hexadecimal characters over every value that can change a pixel."""
-        used = {
+        used: dict[str, Any] = {
             "decode": self.decode.used(),
             "voi": self.voi.used(),
-            "stretch": self.stretch.used(),
+            "stretch": self.stretch.used(fallback=self.voi.used().get("fallback") == "min-max"),
             "roi": self.roi.used(),
             "resize": self.resize.used(),
         }
+        if self.review:
+            used["review"] = self.review
         text = json.dumps([PIXELS_VERSION, used], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

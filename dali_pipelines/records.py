@@ -151,12 +151,27 @@ class ImageTags:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenBox:
+    """A box by hand: half-open rows [top, bottom) and columns [left, right) in px.
+
+    `mirror` None leaves it to the recipe whether the crop is flipped left to right.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    mirror: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """One image: who it is, where its codestream lies, and how its values are to be read.
 
     `sha256` is of the bare codestream, without padding, trailing bytes and JP2 boxes (of the pixels
     alone where they are not compressed), "" where the scan was told not to hash. `flags` holds
-    values of `verdicts.Flag`.
+    values of `verdicts.Flag`. `box`, in px of the file, is cut out whatever the recipe finds; no
+    manifest holds it (`review.reviewed` puts it there).
     """
 
     image_id: str
@@ -166,3 +181,4 @@ class ImageRecord:
     grayscale: Grayscale
     sha256: str = ""
     flags: tuple[str, ...] = ()
+    box: GivenBox | None = None

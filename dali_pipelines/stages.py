@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dali_pipelines.records import ImageRecord
+from dali_pipelines.records import GivenBox, ImageRecord
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +54,9 @@ class Roi:
     """The part of an image to keep: half-open rows [top, bottom) and columns [left, right) in px.
 
     `mirror` is True where the crop is to be flipped left to right. `found` is False where no
-    breast was seen and the box is the full frame.
+    breast was seen and the box is the full frame. `mask` (H, W) of the whole frame is False where
+    px are to become black; None keeps all of them. It lives as long as the image is prepared, and
+    only on the CPU: those of a GPU stay there (`gpu.boxes.DeviceRois`).
     """
 
     top: int
@@ -63,6 +65,7 @@ class Roi:
     right: int
     mirror: bool = False
     found: bool = True
+    mask: NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
 
     @property
     def height(self) -> int:
@@ -74,13 +77,26 @@ class Roi:
         """Columns in the box."""
         return self.right - self.left
 
+    def given(self, box: GivenBox) -> "Roi":
+        """The box by hand in the place of this one, mirrored as this one where it leaves that."""
+        mirror = self.mirror if box.mirror is None else box.mirror
+        return Roi(box.top, box.bottom, box.left, box.right, mirror)
+
     def enlarged(self, levels: int, height: int, width: int) -> "Roi":
-        """The same box on the whole image of (height, width), of which `levels` were left out."""
+        """The same box on the whole image of (height, width), of which `levels` were left out.
+
+        It comes without the mask, which has the size of the image as it was decoded.
+        """
         if levels == 0:
-            return self
+            return replace(self, mask=None)
         bottom, right = min(height, self.bottom << levels), min(width, self.right << levels)
         return replace(
-            self, top=self.top << levels, bottom=bottom, left=self.left << levels, right=right
+            self,
+            top=self.top << levels,
+            bottom=bottom,
+            left=self.left << levels,
+            right=right,
+            mask=None,
         )
 
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dali_pipelines.errors import DeviceError
-from dali_pipelines.pixel_settings import ResizeSettings, StretchSettings
+from dali_pipelines.frame_cut import cut_frame, from_file_px
+from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
+from dali_pipelines.records import GivenBox
 from dali_pipelines.roi_settings import RoiSettings
+from dali_pipelines.shading import ImageShading, Shading
 from dali_pipelines.stages import Pixels, Roi
 
 Device = Literal["cpu", "gpu"]
@@ -29,20 +29,27 @@ log = logging.getLogger("mammo.loader")
 class WindowStep(Protocol):
     """Stored values to display values, (H, W) uint16 in 0 ... 65535."""
 
-    def __call__(
-        self,
-        pixels: Sequence[Pixels],
-        tables: Sequence[NDArray[np.uint16]],
-        settings: StretchSettings,
-    ) -> list[Any]:
+    def __call__(self, pixels: Sequence[Pixels], shadings: Sequence[Shading]) -> list[Any]:
         """One display image for each of `pixels`, through its own table, then stretched."""
 
 
 class RoiStep(Protocol):
     """Display values to the box around the breast."""
 
-    def __call__(self, displays: Sequence[Any], settings: RoiSettings) -> Sequence[Roi]:
-        """One box for each image."""
+    def __call__(
+        self,
+        displays: Sequence[Any],
+        settings: RoiSettings,
+        given: Sequence[GivenBox | None] = (),
+    ) -> Sequence[Roi]:
+        """One box for each image, those `given` by hand in the place of what is found."""
+
+
+class MaskStep(Protocol):
+    """Display values with what lies outside of a box's mask made black."""
+
+    def __call__(self, displays: Sequence[Any], rois: Sequence[Roi]) -> Sequence[Any]:
+        """One image for each; that of a box without a mask is the same, not a copy."""
 
 
 class ResizeStep(Protocol):
@@ -60,28 +67,58 @@ class Steps:
 
     window: WindowStep
     roi: RoiStep
+    mask: MaskStep
     resize: ResizeStep
 
     def prepare(
         self,
         pixels: Sequence[Pixels],
-        tables: Sequence[NDArray[np.uint16]],
+        shadings: Sequence[ImageShading],
         recipe: Recipe,
         out: Any,
+        given: Sequence[GivenBox | None] = (),
     ) -> Sequence[Roi]:
         """Fill `out` (N, C, H, W) with N prepared images; return what was cut out of each.
 
-        `tables` are those of `grayscale.display_table`, one for each image.
+        `shadings` are those of `shading.image_shading`, one for each image, `given` the boxes of
+        their records, () where none has one. The boxes that are returned are in px of the image
+        without its edge (`frame_cut.to_file_px` brings them back).
         """
-        displays = self.window(pixels, tables, recipe.stretch)
-        rois = self.roi(displays, recipe.roi)
-        self.resize(displays, rois, recipe.resize, out)
+        displays, rois = self.find(pixels, shadings, recipe, given)
+        self.resize(self.mask(displays, rois), rois, recipe.resize, out)
         return rois
+
+    def find(
+        self,
+        pixels: Sequence[Pixels],
+        shadings: Sequence[ImageShading],
+        recipe: Recipe,
+        given: Sequence[GivenBox | None] = (),
+    ) -> tuple[list[Any], Sequence[Roi]]:
+        """The display values of each image, without the edge that the recipe cuts, and its box."""
+        boxes = [
+            box and from_file_px(box, image.values.shape, image.reduce, recipe.decode)
+            for image, box in zip(pixels, given or [None] * len(pixels), strict=True)
+        ]
+        inner = [cut_frame(image, recipe.decode) for image in pixels]
+        views = [shading.display for shading in shadings]
+        others = {k: shading.roi for k, shading in enumerate(shadings) if shading.roi is not None}
+        shown = self.window([*inner, *(inner[k] for k in others)], [*views, *others.values()])
+        displays, sources = shown[: len(inner)], shown[: len(inner)]
+        for k, display in zip(others, shown[len(inner) :], strict=True):
+            sources[k] = display
+        return displays, self.roi(sources, recipe.roi, boxes)
 
 
 def load_steps(device: Device) -> Steps:
     """The steps of one device. Raises DeviceError where that device has none."""
-    return Steps(*(_part(device, name, name) for name in ("window", "roi", "resize")))
+    return Steps(*(_part(device, name, name) for name in ("window", "roi", "mask", "resize")))
+
+
+def load_finder(device: Device, settings: RoiSettings) -> None:
+    """Import what the ROI step of that device would import at its first image."""
+    if settings.method != "none":
+        _part(device, f"finders.{settings.module}", "find")
 
 
 def load_batches(device: Device) -> Any:

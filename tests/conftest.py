@@ -94,7 +94,7 @@ def phantom_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("phantoms")
     exams = write_phantoms(folder / "exams", PhantomSettings(patients=8, height=128, width=104))
-    settings = CatalogSettings(folder / "manifest.parquet", labels=exams.labels)
+    settings = CatalogSettings(folder / "manifest.parquet", labels=(exams.labels,))
     catalog = write_catalog(plan_catalog([exams.images], settings))
     write_manifest(assign_folds(catalog.frame, folds=2, seed=0), settings.manifest)
     return settings.manifest

@@ -12,7 +12,6 @@ import pytest
 
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.dicom.image import ReadOptions, read_image
-from dali_pipelines.grayscale import Voi, display_table
 from dali_pipelines.inspection.content import Content, look_at
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
@@ -24,6 +23,7 @@ from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import Recipe, load_recipe
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.shading import image_shading
 from dali_pipelines.steps import load_steps
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Flag
@@ -77,9 +77,9 @@ def leans_left(image: np.ndarray) -> bool:
 
 
 def content(record: ImageRecord) -> Content:
-    table = display_table(record.grayscale, Voi())
+    shading = image_shading(record, Recipe("whole"))
     pixels = decode(read_encoded(record))
-    (display,) = load_steps("cpu").window([pixels], [table], SMALL.stretch)
+    (display,) = load_steps("cpu").window([pixels], [shading.display])
     return look_at(display, record.tags)
 
 

@@ -16,13 +16,14 @@ import pytest
 from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_catalog
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.dicom.image import ReadOptions, read_image
-from dali_pipelines.grayscale import Voi, display_table
+from dali_pipelines.grayscale import display_table
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.table import read_rejects, rejects_beside
 from dali_pipelines.splits import assign_folds, require_no_overlap
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason, RejectError
+from dali_pipelines.voi_settings import Voi
 
 SINGLE_FRAME = [
     *(f"mammograms/{name}.dcm" for name in ("GH133", "MG1_J2KI", "MG_Explicit_Little")),
@@ -131,7 +132,7 @@ def manifest(shared_data: Path, tmp_path: Path) -> Path:
         csv.writer(file).writerows(
             [("sop_instance_uid", "cancer"), *zip(uids, [0, 1] * 9, strict=False)]
         )
-    settings = CatalogSettings(tmp_path / "manifest.parquet", labels=tmp_path / "labels.csv")
+    settings = CatalogSettings(tmp_path / "manifest.parquet", labels=(tmp_path / "labels.csv",))
     write_catalog(plan_catalog([shared_data / "mammograms"], settings))
     return settings.manifest
 

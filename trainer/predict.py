@@ -5,7 +5,7 @@ what it learned from.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +88,8 @@ def load_scorer(paths: Sequence[Path], recipe: Recipe | None = None) -> Scorer:
     """
     checkpoints = [load_checkpoint(path) for path in paths]
     recipes = [_kept_recipe(c, path) for c, path in zip(checkpoints, paths, strict=True)]
-    wanted = recipe or recipes[0]
+    # a recipe that is asked for by name knows no table of boxes by hand
+    wanted = replace(recipe, review=recipes[0].review) if recipe else recipes[0]
     for path, kept in zip(paths, recipes, strict=True):
         if kept.hash != wanted.hash:
             raise CheckpointError(

@@ -13,9 +13,9 @@ from benchmarks.timing import round_off
 from dali_pipelines.codestream.bit_budget import read_budget
 from dali_pipelines.gpu.device import Argument, Dim, GpuDevice, current_device, use_device
 from dali_pipelines.gpu.proof import prove
-from dali_pipelines.grayscale import display_table
 from dali_pipelines.pixel_settings import ResizeSettings, StretchSettings
 from dali_pipelines.recipe import Recipe
+from dali_pipelines.shading import image_shading
 from dali_pipelines.stages import Pixels, Roi
 from dali_pipelines.steps import load_steps
 
@@ -139,12 +139,12 @@ def _prepare(
     device: TimedDevice, images: Sequence[Image], pixels: Sequence[Pixels], recipe: Recipe
 ) -> tuple[dict[str, float], int]:
     """The time of each kernel of one batch, and the px of its boxes."""
-    tables = [display_table(image.record.grayscale, recipe.voi) for image in images]
+    shadings = [image_shading(image.record, recipe) for image in images]
     dtype: torch.dtype = getattr(torch, recipe.resize.dtype)
     shape = (len(images), recipe.channels, *recipe.size)
     out = torch.empty(shape, dtype=dtype, device=device.torch_device)
     device.begin()
-    rois: Sequence[Roi] = load_steps("gpu").prepare(pixels, tables, recipe, out)
+    rois: Sequence[Roi] = load_steps("gpu").prepare(pixels, shadings, recipe, out)
     return device.take_ms(), sum(roi.height * roi.width for roi in rois)
 
 

@@ -8,22 +8,33 @@ import torch
 
 from benchmarks.gpu.inputs import Inputs, Note
 from benchmarks.gpu.step_inputs import Image, decode_images, to_device
-from dali_pipelines.grayscale import display_table
-from dali_pipelines.pixel_settings import ResizeSettings, StretchSettings
+from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings, StretchSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.roi_settings import RoiSettings
+from dali_pipelines.shading import image_shading
 from dali_pipelines.steps import load_steps
+from dali_pipelines.voi_settings import Voi
 
 WHOLE: Final = RoiSettings(method="none", mirror="none")
 RECIPES: Final = (
     Recipe("default"),
     Recipe("percentiles", stretch=StretchSettings("percentiles", 1, 99)),
     Recipe("min-max", stretch=StretchSettings("percentiles")),
+    Recipe(
+        "sigmoid",
+        voi=Voi("stored"),
+        stretch=StretchSettings("percentiles", curve="sigmoid", rounding="down", bits=8),
+    ),
+    Recipe("two pictures", decode=DecodeSettings(cut=5), roi=RoiSettings(source="min-max")),
     Recipe("square", resize=ResizeSettings((1024, 1024), "stretch", channels=3)),
     Recipe("center", resize=ResizeSettings((768, 768), align="center")),
     Recipe("whole frame", roi=WHOLE, resize=ResizeSettings((512, 512))),
     Recipe("bfloat16", resize=ResizeSettings(dtype="bfloat16")),
     Recipe("float16", resize=ResizeSettings(dtype="float16")),
+    Recipe("linear", resize=ResizeSettings(fit="pad-first", filter="linear", bits=16)),
+    Recipe("triangle", resize=ResizeSettings(fit="width", filter="triangle", bits=8)),
+    Recipe("each spread", resize=ResizeSettings(per_image="min-max", per_image_bits=8, channels=3)),
+    Recipe("standardized", resize=ResizeSettings((2944, 1920), "keep", per_image="standardize")),
 )
 
 
@@ -36,13 +47,13 @@ def measure(inputs: Inputs, note: Note) -> None:
 
 def compare(images: Sequence[Image], recipe: Recipe) -> dict[str, Any]:
     """`apart`: the greatest difference of a value of the tensor, float32 or rounded to its type."""
-    tables = [display_table(image.record.grayscale, recipe.voi) for image in images]
+    shadings = [image_shading(image.record, recipe) for image in images]
     by_device = {}
     for device in ("cpu", "gpu"):
         steps = load_steps(device)
         pixels = [image.pixels if device == "cpu" else to_device(image) for image in images]
-        displays = steps.window(pixels, tables, recipe.stretch)
-        rois = steps.roi(displays, recipe.roi)
+        shown, rois = steps.find(pixels, shadings, recipe)
+        displays = steps.mask(shown, rois)
         out = _room(recipe, displays[0], len(images))
         steps.resize(displays, rois, recipe.resize, out)
         by_device[device] = [_host(display) for display in displays], list(rois), _host(out)

@@ -22,7 +22,7 @@ Rows = tuple[Row, ...]
 _MOST_LINES: Final = 5  # named in one message
 _NOTHING: Final = frozenset({"", "nan", "na", "n/a", "none", "null"})
 _LABELS: Final = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
-_WHOLE: Final = re.compile(r"0*(\d{1,4})(?:\.0+)?Y?")  # 58, 58.0, and DICOM's 058Y
+_WHOLE: Final = re.compile(r"0*(\d{1,5})(?:\.0+)?Y?")  # 58, 58.0, and DICOM's 058Y
 _FILE_SUFFIXES: Final = frozenset((".dcm", ".dicom", ".png", ".jpg", ".tif", ".tiff", ".pgm"))
 _SIMILAR: Final = 0.75  # a slip of the pen such as "lable", and no id that took the header's place
 

@@ -16,13 +16,14 @@ import torch
 from numpy.typing import NDArray
 
 from dali_pipelines.decoder import Decoded, Decoder
-from dali_pipelines.grayscale import display_table
+from dali_pipelines.frame_cut import to_file_px
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.plan import EMPTY
 from dali_pipelines.read_ahead import ReadBlock
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.rejections import Rejections
+from dali_pipelines.shading import image_shading
 from dali_pipelines.stages import Batch, Pixels, Roi
 from dali_pipelines.steps import load_steps
 from dali_pipelines.verdicts import RejectError, guarded
@@ -108,9 +109,9 @@ class Batches:
         return "prepare", made
 
     def _prepare(self, pixels: Pixels, record: ImageRecord, out: NDArray[np.float32]) -> Roi:
-        table = display_table(record.grayscale, self._recipe.voi)
-        (roi,) = self._steps.prepare([pixels], [table], self._recipe, out)
-        return roi.enlarged(pixels.reduce, record.stream.height, record.stream.width)
+        shading = image_shading(record, self._recipe)
+        (roi,) = self._steps.prepare([pixels], [shading], self._recipe, out, [record.box])
+        return to_file_px(roi, pixels.reduce, record.stream, self._recipe.decode)
 
     def _finish(self, begun: "_Begun") -> Batch:
         count = len(begun.indices)

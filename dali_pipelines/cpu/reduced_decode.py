@@ -15,11 +15,11 @@ from dali_pipelines.cpu.decode import decode
 from dali_pipelines.cpu.openjpeg_levels import Codestream, reduced_shape
 from dali_pipelines.cpu.packets import require_all_packets
 from dali_pipelines.errors import DeviceError
-from dali_pipelines.geometry import content_size
-from dali_pipelines.grayscale import display_table
+from dali_pipelines.geometry import placement
 from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import StreamInfo
+from dali_pipelines.shading import image_shading
 from dali_pipelines.stages import Encoded, Pixels, Roi
 from dali_pipelines.steps import load_steps
 from dali_pipelines.stored_values import stream_shift
@@ -41,7 +41,8 @@ def decode_reduced(encoded: Encoded, recipe: Recipe) -> Pixels:
     - for "auto" a number for which the breast's box, as the CPU's own steps find it on this very
       picture, is at least as high and as wide as its place in the output: nothing is ever enlarged
       that need not be. 3 levels are tried first; if they are too many, next come the most for which
-      that box, scaled, suffices, and so on down to 0, which needs no box.
+      that box, scaled, suffices, and so on down to 0, which needs no box. It is 0 where the recipe
+      keeps each px.
 
     The reader has proved the stream complete, and Pillow refuses a cut one as `decode` does; damage
     inside the levels left out goes unseen. Stored values mix where they meet: next to padding there
@@ -92,7 +93,7 @@ def _sample_facts(stream: StreamInfo) -> tuple[int, int, int, int, bool]:
 
 def _decode_fitting(encoded: Encoded, recipe: Recipe, offered: int) -> Pixels:
     """The picture of "auto" in `decode_reduced`."""
-    levels = offered
+    levels = 0 if recipe.resize.fit == "keep" else offered
     while levels > 0:
         pixels = _decode_without(encoded, levels)
         box = _find_box(pixels, encoded, recipe)
@@ -112,15 +113,12 @@ def _next_levels(box: Roi, levels: int, stream: StreamInfo, settings: ResizeSett
 
 
 def _fills(box: Roi, settings: ResizeSettings) -> bool:
-    height, width = content_size(box, settings)
-    return box.height >= height and box.width >= width
+    return all(side.count_in >= side.count_out for side in placement(box, settings))
 
 
 def _find_box(pixels: Pixels, encoded: Encoded, recipe: Recipe) -> Roi:
-    steps = load_steps("cpu")
-    table = display_table(encoded.record.grayscale, recipe.voi)
-    displays = steps.window([pixels], [table], recipe.stretch)
-    (box,) = steps.roi(displays, recipe.roi)
+    shading = image_shading(encoded.record, recipe)
+    _, (box,) = load_steps("cpu").find([pixels], [shading], recipe, [encoded.record.box])
     return box
 
 

@@ -1,18 +1,19 @@
-"""Crop, mirror, antialiased resize, pad and normalize: what the network sees.
+"""Crop, mirror, resize, pad and normalize: what the network sees.
 
-Shrinking averages over the exact area of each output pixel, enlarging interpolates linearly
-between pixel centers. All sums are float32 in a stated order (rows first, then columns, each from
-the lowest source index of the mirrored box up), so that another device can repeat them to the bit.
+`cpu/axis.py` says which px an output px is made of. All sums are float32 in a stated order (rows
+first, then columns, each from the lowest source index of the mirrored box up), so that another
+device can repeat them to the bit.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dali_pipelines.geometry import content_corner, content_size
-from dali_pipelines.grayscale import DISPLAY_TOP
+from dali_pipelines.cpu.axis import Axis, axis
+from dali_pipelines.cpu.normalize import normalize, round_levels
+from dali_pipelines.geometry import placement
 from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.stages import Roi
 
@@ -29,68 +30,46 @@ def resize(
 ) -> None:
     """Fill `out` (N, C, H, W) float32 with the network's input from N display images (H', W').
 
-    A display value v gives (v / 65535 - mean) / std; padding counts as v = 0, black.
+    With nothing done per image a display value v gives (v / 65535 - mean) / std; padding counts as
+    v = 0, black.
     """
-    scale = np.float32(1 / (DISPLAY_TOP * settings.std))
-    black = np.float32(0) + np.float32(-settings.mean / settings.std)  # for a mean of 0 not -0
     for display, roi, canvas in zip(displays, rois, out, strict=True):
-        height, width = content_size(roi, settings)
-        top, left = content_corner((height, width), settings)
-        canvas[0] = black
-        content = canvas[0, top : top + height, left : left + width]
-        _resize_box(display, roi, content)
-        content *= scale
-        content += black
-        canvas[1:] = canvas[0]
+        rows, columns = _axes(roi, settings)
+        content = rows.place, columns.place
+        if canvas[0][content].size < canvas[0].size:
+            canvas[0] = 0
+        _resize_box(display, roi, (rows, columns), canvas[0][content])
+        round_levels(canvas[0][content], settings)
+        normalize(canvas, settings)
 
 
-def _resize_box(display: NDArray[np.uint16], roi: Roi, content: NDArray[np.float32]) -> None:
-    """Fill `content` (h, w) with the box, mirrored if asked: display values 0 ... 65535."""
-    box = display[roi.top : roi.bottom, roi.left : roi.right]
-    rows, columns = _axis(box.shape[0], content.shape[0]), _axis(box.shape[1], content.shape[1])
+def _axes(roi: Roi, settings: ResizeSettings) -> tuple[Axis, Axis]:
+    """The rows and the columns of the output; sources count from the box's top and left."""
+    down, across = placement(roi, settings)
+    rows = axis(down, roi.height, settings.size[0], settings.filter)
+    columns = axis(across, roi.width, settings.size[1], settings.filter)
     if roi.mirror:
-        columns = _Axis(box.shape[1] - 1 - columns.sources, columns.weights)
+        columns = columns._replace(sources=roi.width - 1 - columns.sources)
+    return rows, columns
+
+
+def _resize_box(
+    display: NDArray[np.uint16], roi: Roi, axes: tuple[Axis, Axis], content: NDArray[np.float32]
+) -> None:
+    """Fill `content` (h, w) with what the box becomes: display values 0 ... 65535."""
+    if content.size == 0:
+        return
+    box = display[roi.top : roi.bottom, roi.left : roi.right]
+    rows, columns = axes
     terms_a_row = max(len(rows.sources) * box.shape[1], columns.sources.size)
     step = max(1, _STRIP_TERMS // terms_a_row)
     for first in range(0, len(content), step):
         strip = slice(first, first + step)
-        part = _Axis(rows.sources[:, strip], rows.weights[:, strip])
+        part = Axis(first, rows.sources[:, strip], rows.weights[:, strip])
         content[strip] = _sum_columns(_sum_rows(box, part), columns)
 
 
-class _Axis(NamedTuple):
-    """For each of n output samples along one axis its K source samples and their weights, (K, n).
-
-    The weights of one output sample add up to 1 before they are rounded to float32; unused places
-    have weight 0.
-    """
-
-    sources: NDArray[np.int64]
-    weights: NDArray[np.float32]
-
-
-def _axis(count_in: int, count_out: int) -> _Axis:
-    """How `count_out` samples come from `count_in`."""
-    edges = np.arange(count_out + 1, dtype=np.float64) * count_in / count_out
-    if count_out >= count_in:
-        return _interpolating_axis(edges, count_in)
-    starts = np.floor(edges[:-1]).astype(np.int64)
-    most = int((np.ceil(edges[1:]).astype(np.int64) - starts).max())
-    sources = starts + np.arange(most)[:, None]
-    covered = np.minimum(sources + 1, edges[1:]) - np.maximum(sources, edges[:-1])
-    weights = np.maximum(covered, 0) * (count_out / count_in)
-    return _Axis(np.minimum(sources, count_in - 1), weights.astype(np.float32))
-
-
-def _interpolating_axis(edges: NDArray[np.float64], count_in: int) -> _Axis:
-    centers = np.clip((edges[:-1] + edges[1:]) / 2 - 0.5, 0, count_in - 1)
-    lower = np.floor(centers).astype(np.int64)
-    share = centers - lower
-    sources = np.stack([lower, np.minimum(lower + 1, count_in - 1)])
-    return _Axis(sources, np.stack([1 - share, share]).astype(np.float32))
-
-
-def _sum_rows(box: NDArray[np.uint16], axis: _Axis) -> NDArray[np.float32]:
+def _sum_rows(box: NDArray[np.uint16], axis: Axis) -> NDArray[np.float32]:
     """(n, W) float32: each output row the weighted sum of its source rows."""
     first, last = int(axis.sources.min()), int(axis.sources.max())
     source = box[first : last + 1].astype(np.float32)
@@ -99,7 +78,7 @@ def _sum_rows(box: NDArray[np.uint16], axis: _Axis) -> NDArray[np.float32]:
     return _add_up(terms)
 
 
-def _sum_columns(image: NDArray[np.float32], axis: _Axis) -> NDArray[np.float32]:
+def _sum_columns(image: NDArray[np.float32], axis: Axis) -> NDArray[np.float32]:
     """(H, n) float32: each output column the weighted sum of its source columns."""
     terms = image.take(axis.sources, axis=1, mode="wrap")  # "wrap" is merely the fastest mode
     terms *= axis.weights

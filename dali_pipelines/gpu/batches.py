@@ -17,27 +17,27 @@ import torch
 
 from dali_pipelines.decoder import Decoder
 from dali_pipelines.errors import DeviceError
-from dali_pipelines.gpu.block import BlockMaker, Launched, Table
+from dali_pipelines.gpu.block import BlockMaker, Launched, Shown
 from dali_pipelines.gpu.decoded_batch import DecodedBatch
 from dali_pipelines.gpu.decoder import GpuDecoder
 from dali_pipelines.gpu.device import current_device
 from dali_pipelines.gpu.ring import Ring, Slot
-from dali_pipelines.grayscale import display_table
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.read_ahead import ReadBlock
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.rejections import Rejections
+from dali_pipelines.shading import image_shading
 from dali_pipelines.stages import Batch, Encoded
 from dali_pipelines.verdicts import guarded
 
 
 @dataclass(frozen=True, slots=True)
 class _Submitted:
-    """A group of blocks whose codestreams are being decoded, and its display tables to be."""
+    """A group of blocks whose codestreams are being decoded, and its shadings to be."""
 
     blocks: list[ReadBlock]
-    tables: "list[Future[Table] | None]"
+    shadings: "list[Future[Shown] | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,23 +127,23 @@ class Batches:
     def _submit(self, blocks: list[ReadBlock]) -> _Submitted:
         items = [item for block in blocks for item in block.encoded]
         self._decoder.submit(items)
-        return _Submitted(blocks, [self._submit_table(item) for item in items])
+        return _Submitted(blocks, [self._submit_shading(item) for item in items])
 
-    def _submit_table(self, item: object) -> "Future[Table] | None":
+    def _submit_shading(self, item: object) -> "Future[Shown] | None":
         if not isinstance(item, Encoded):
             return None
-        table = partial(display_table, item.record.grayscale, self._recipe.voi)
-        return self._workers.submit(guarded, table)
+        shading = partial(image_shading, item.record, self._recipe)
+        return self._workers.submit(guarded, shading)
 
     def _launch(self, group: _Submitted) -> _Queued:
         decoded = self._decoder.receive()
         pixels = iter(decoded.pixels)
-        tables = iter(group.tables)
+        shadings = iter(group.shadings)
         blocks = []
         for read in group.blocks:
             places = range(len(read.indices))
             found = [next(pixels) for _ in places]
-            of_block = [table.result() if (table := next(tables)) else None for _ in places]
+            of_block = [made.result() if (made := next(shadings)) else None for _ in places]
             blocks.append(self._maker.launch(read, found, of_block, self._ring.take()))
         return _Queued(blocks, decoded)
 

@@ -3,32 +3,32 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from dali_pipelines.decoder import Decoded
+from dali_pipelines.frame_cut import to_file_px
 from dali_pipelines.gpu.ring import Slot
 from dali_pipelines.plan import EMPTY
 from dali_pipelines.read_ahead import ReadBlock
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.rejections import Rejections
+from dali_pipelines.shading import ImageShading
 from dali_pipelines.stages import Batch, Encoded, Pixels, Roi
 from dali_pipelines.steps import load_steps
 from dali_pipelines.verdicts import RejectError
 
-Table = NDArray[np.uint16] | RejectError | None
+Shown = ImageShading | RejectError | None
 
 
 @dataclass(slots=True)
 class Launched:
-    """A block whose steps are queued: what was decoded, the table of each, where each box is."""
+    """A block whose steps are queued: what was decoded, how it is shown, where each box is."""
 
     read: ReadBlock
     slot: Slot
     decoded: list[Decoded]
-    tables: list[Table]
+    shadings: list[Shown]
     boxes: dict[int, tuple[Sequence[Roi], int]] = field(default_factory=dict)
 
 
@@ -49,10 +49,10 @@ class BlockMaker:
         self._steps = load_steps("gpu")
 
     def launch(
-        self, read: ReadBlock, decoded: list[Decoded], tables: list[Table], slot: Slot
+        self, read: ReadBlock, decoded: list[Decoded], shadings: list[Shown], slot: Slot
     ) -> Launched:
         """Queue the steps of one block, into `slot`; nothing waits for the GPU."""
-        block = Launched(read, slot, decoded, tables)
+        block = Launched(read, slot, decoded, shadings)
         self._prepare(block, range(len(decoded)))
         return block
 
@@ -81,7 +81,7 @@ class BlockMaker:
         whole = []
         for place in places:
             if isinstance(block.decoded[place], Pixels) and isinstance(
-                block.tables[place], np.ndarray
+                block.shadings[place], ImageShading
             ):
                 whole.append(place)
             else:
@@ -89,26 +89,27 @@ class BlockMaker:
                 self._reject(block, place)
         for run in _runs(whole):
             pixels = [item for k in run if isinstance(item := block.decoded[k], Pixels)]
-            tables = [table for k in run if isinstance(table := block.tables[k], np.ndarray)]
+            shadings = [how for k in run if isinstance(how := block.shadings[k], ImageShading)]
             out = block.slot.images[run[0] : run[-1] + 1]
-            boxes = self._steps.prepare(pixels, tables, self._recipe, out)
+            given = [self._records[int(block.read.indices[k])].box for k in run]
+            boxes = self._steps.prepare(pixels, shadings, self._recipe, out, given)
             block.boxes.update({place: (boxes, k) for k, place in enumerate(run)})
         block.slot.filled.set()
 
     def _reject(self, block: Launched, place: int) -> None:
         """Note why there is no image, where the place was meant to hold one."""
-        item, decoded, table = (
+        item, decoded, shading = (
             block.read.encoded[place],
             block.decoded[place],
-            block.tables[place],
+            block.shadings[place],
         )
         index = int(block.read.indices[place])
         if isinstance(item, RejectError):
             self._rejections.add(index, "read", item)
         elif isinstance(decoded, RejectError):
             self._rejections.add(index, "decode", decoded)
-        elif isinstance(table, RejectError):
-            self._rejections.add(index, "prepare", table)
+        elif isinstance(shading, RejectError):
+            self._rejections.add(index, "prepare", shading)
 
     def _roi(self, block: Launched, place: int) -> Roi | None:
         """What was cut out, in px of the file; waits until the GPU has found it."""
@@ -117,7 +118,7 @@ class BlockMaker:
             return None
         boxes, k = block.boxes[place]
         stream = self._records[int(block.read.indices[place])].stream
-        return boxes[k].enlarged(pixels.reduce, stream.height, stream.width)
+        return to_file_px(boxes[k], pixels.reduce, stream, self._recipe.decode)
 
 
 def _runs(places: Sequence[int]) -> Iterator[list[int]]:

@@ -5,6 +5,7 @@ hands it on in the order of that stream: nothing here waits for the device. Test
 their own in place, which runs the same kernels on the CPU (`use_device`).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +20,8 @@ from dali_pipelines.errors import DeviceError
 
 Dim = tuple[int, ...]
 Argument = torch.Tensor | np.generic  # the address of a tensor's memory, or a scalar of that type
+
+_INCLUDE: Final = re.compile(r'^#include "([a-z_]+\.cuh)"$', re.MULTILINE)
 
 OPTIONS: Final = ("--std=c++17", "--fmad=false")  # no fused multiply-add: the bits of the CPU twins
 
@@ -92,8 +95,12 @@ class _TorchStream:
 
 @cache
 def read_source(name: str) -> str:
-    """The text of `kernels/<name>.cu`."""
-    file = resources.files("dali_pipelines.gpu") / "kernels" / f"{name}.cu"
+    """The text of `kernels/<name>.cu`, with the files that it includes in their places."""
+    return _INCLUDE.sub(lambda line: _read(line[1]), _read(f"{name}.cu"))
+
+
+def _read(name: str) -> str:
+    file = resources.files("dali_pipelines.gpu") / "kernels" / name
     return file.read_text(encoding="utf-8")
 
 

@@ -1,79 +1,43 @@
-"""Find the breast on images of display values: the box to crop, and whether to mirror it.
+"""The part of each image to keep, found by the method of the recipe, and whether to mirror it.
 
-The same integers as on the CPU, so the same boxes; they stay on the device.
+The twin of `cpu/roi.py`: the same boxes; they stay on the device. Each method is a module of
+`finders` with a function `find`, which is imported when it is first asked for.
 """
 
-import math
+import importlib
 from collections.abc import Sequence
-from typing import Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from dali_pipelines.geometry import block_edge
-from dali_pipelines.gpu.boxes import FIELDS, DeviceRois
-from dali_pipelines.gpu.device import current_device, empty, upload
+from dali_pipelines.gpu.given import put_given
+from dali_pipelines.gpu.mirror import mirror
+from dali_pipelines.records import GivenBox
 from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.stages import Roi
 
-_DISPLAY_LEVELS: Final = 65536
-_IMAGE: Final = np.dtype(  # struct Image of block_means.cu and roi.cu
-    [
-        ("values", np.uint64),
-        ("first", np.int64),
-        ("height", np.int32),
-        ("width", np.int32),
-        ("edge", np.int32),
-        ("rows", np.int32),
-        ("columns", np.int32),
-        ("least_area", np.int32),
-    ]
-)
 
+def roi(
+    displays: Sequence[torch.Tensor],
+    settings: RoiSettings,
+    given: Sequence[GivenBox | None] = (),
+) -> Sequence[Roi]:
+    """The part to keep of each image of display values (H, W) uint16, background dark.
 
-def roi(displays: Sequence[torch.Tensor], settings: RoiSettings) -> Sequence[Roi]:
-    """The box around the breast in each image of display values (H, W) uint16, background dark.
+    It is the full frame where the method is "none". The box is in px of the image as it is given,
+    also where that is to be mirrored. `given` are boxes by hand, one or None for each image, that
+    are taken whatever the method finds; () where there are none.
 
     The images are contiguous, of any size up to 65,536 px a side. Nothing waits for the device
     until an element of the result is looked at.
     """
+    found = mirror(displays, _find(displays, settings), settings)
+    return put_given(displays, found, given) if any(given) else found
+
+
+def _find(displays: Sequence[torch.Tensor], settings: RoiSettings) -> Sequence[Roi]:
+    """What the chosen method finds."""
     if settings.method == "none" or not displays:
         return [Roi(0, display.shape[0], 0, display.shape[1]) for display in displays]
-    images = _describe(displays, settings.auto.min_area)
-    boxes = empty((len(displays), len(FIELDS)), torch.int32)
-    _launch(images, settings, boxes)
-    return DeviceRois(boxes)
-
-
-def _describe(displays: Sequence[torch.Tensor], min_area: float) -> NDArray[np.void]:
-    """What the kernels read of each image, (N,) _IMAGE."""
-    assert all(display.is_contiguous() for display in displays)
-    images = np.zeros(len(displays), _IMAGE)
-    images["values"] = [display.data_ptr() for display in displays]
-    images["height"], images["width"] = np.transpose([display.shape for display in displays])
-    images["edge"] = [block_edge(display.shape) for display in displays]
-    images["rows"] = -(-images["height"] // images["edge"])
-    images["columns"] = -(-images["width"] // images["edge"])
-    areas = images["rows"].astype(np.int64) * images["columns"]
-    images["first"] = np.cumsum(areas) - areas
-    # An integer is below a number exactly where it is below that number rounded up.
-    images["least_area"] = [math.ceil(min_area * int(area)) for area in areas]
-    return images
-
-
-def _launch(images: NDArray[np.void], settings: RoiSettings, boxes: torch.Tensor) -> None:
-    device, count = current_device(), len(images)
-    area = int(images["first"][-1]) + int(images["rows"][-1]) * int(images["columns"][-1])
-    table = upload(images)
-    means = empty((area,), torch.uint16)
-    grid = (int(images["rows"].max()), count)
-    device.launch("block_means", "block_means", grid, (256,), (table, means))
-    labels, sizes = empty((area,), torch.int32), empty((area,), torch.int32)
-    scalars = (
-        np.int32(int(settings.auto.threshold * _DISPLAY_LEVELS)),
-        np.float64(settings.auto.margin),
-        np.int32(settings.mirror == "chest-left"),
-    )
-    arguments = (table, means, labels, sizes, *scalars, boxes)
-    device.launch("roi", "find_breast", (count,), (1024,), arguments)
+    finder = importlib.import_module(f"dali_pipelines.gpu.finders.{settings.module}")
+    found: Sequence[Roi] = finder.find(displays, settings)
+    return found

@@ -52,6 +52,12 @@ def contact_sheet(tiles: Sequence[Tile], recipe: Recipe) -> bytes:
 
 
 def display_values(image: NDArray[np.float32], recipe: Recipe) -> NDArray[np.float32]:
-    """The first channel (H, W) of a prepared image as display values 0 ... 1 again."""
-    shown: NDArray[np.float32] = image[0] * recipe.resize.std + recipe.resize.mean
+    """The first channel (H, W) of a prepared image as display values 0 ... 1 again.
+
+    Where the recipe spreads each image, 0 and 1 are its least and greatest value.
+    """
+    shown: NDArray[np.float32] = image[0] * recipe.resize.stds[0] + recipe.resize.means[0]
+    if recipe.resize.per_image == "standardize":
+        shown -= shown.min()
+        shown /= shown.max() or 1
     return shown

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dali_pipelines.cpu.roi import roi
-from dali_pipelines.grayscale import DISPLAY_TOP
+from dali_pipelines.grayscale_curves import DISPLAY_TOP
 from dali_pipelines.records import ImageTags
 from dali_pipelines.roi_settings import AutoSettings, RoiSettings
 from dali_pipelines.stages import Roi

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from dali_pipelines.geometry import content_corner, content_size
-from dali_pipelines.grayscale import describe_voi
 from dali_pipelines.inspection.content import Content
+from dali_pipelines.inspection.gray_words import gray_words
+from dali_pipelines.inspection.resize_words import number_words, resize_words
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Grayscale, ImageRecord, ImageTags, StreamInfo, StreamKind
+from dali_pipelines.records import ImageRecord, ImageTags, StreamInfo, StreamKind
 from dali_pipelines.rejects.explanations import explain
 from dali_pipelines.stages import Roi
 from dali_pipelines.verdicts import Flag
@@ -42,22 +42,20 @@ def describe(
 
     `box` is what the recipe cut out, in px of the file; `decoder` is as in `Loader.counts`.
     """
-    stream, gray = record.stream, record.grayscale
+    stream = record.stream
     pairs = [
         ("codestream", f"{_coding(stream)}; decoded by {decoder.replace(f' {stream.kind}', '')}"),
         ("size, bits", f"{_codestream_form(stream)}; header: {_header_form(record.tags)}"),
         ("frames", _frames(record.tags)),
-        ("modality", _modality(gray)),
-        ("window", describe_voi(gray, recipe.voi)),
-        ("polarity", _polarity(record)),
-        ("padding", _padding(gray)),
-        ("stretch", _stretch(recipe)),
+        *gray_words(record, recipe),
         ("breast", _breast(record)),
         ("chest wall", _chest_wall(content, record.tags)),
+        ("edge", _edge(recipe)),
+        ("looked at", _source(recipe)),
         ("crop", _crop(box, record, recipe)),
-        ("mirror", _mirror(box, recipe, content)),
-        ("resize", _resize(box, recipe)),
-        ("numbers", _numbers(recipe)),
+        ("mirror", _mirror(box, record, recipe, content)),
+        ("resize", resize_words(box, recipe.resize)),
+        ("numbers", number_words(recipe.resize)),
         ("recipe", f"{recipe.name}, hash {recipe.hash}"),
         *_flags(record, content),
     ]
@@ -92,35 +90,6 @@ def _frames(tags: ImageTags) -> str:
     return f"{tags.frame + 1} of {tags.number_of_frames}"
 
 
-def _modality(gray: Grayscale) -> str:
-    if gray.modality_lut is not None:
-        return f"a modality LUT of {len(gray.modality_lut.values):,} entries"
-    if (gray.slope, gray.intercept) == (1, 0):
-        return "stored values as they are: no rescale"
-    return f"rescaled: slope {gray.slope:g}, intercept {gray.intercept:g}"
-
-
-def _polarity(record: ImageRecord) -> str:
-    name = record.tags.photometric or "no photometric interpretation"
-    done = "inverted after the window" if record.grayscale.invert else "not inverted"
-    return f"{name}: {done}, background is to be black"
-
-
-def _padding(gray: Grayscale) -> str:
-    if gray.padding is None:
-        return "no value counts as padding"
-    low, high = gray.padding
-    values = f"stored value {low:,}" if low == high else f"stored values {low:,} to {high:,}"
-    return f"{values}: shown black"
-
-
-def _stretch(recipe: Recipe) -> str:
-    stretch = recipe.stretch
-    if stretch.use == "none":
-        return ""
-    return f"display values between the percentiles {stretch.low:g} and {stretch.high:g} spread out"
-
-
 def _breast(record: ImageRecord) -> str:
     tags = record.tags
     side = {"L": "left breast", "R": "right breast", "B": "both breasts"}.get(tags.laterality)
@@ -148,19 +117,39 @@ def _chest_wall(content: Content, tags: ImageTags) -> str:
     return f"{seen}, {expected}: {agree}; the pixels are followed"
 
 
+def _edge(recipe: Recipe) -> str:
+    cut = recipe.decode.cut
+    return f"{cut:,} px are cut off each side before anything is measured" if cut else ""
+
+
+def _source(recipe: Recipe) -> str:
+    settings = recipe.roi
+    if settings.source == "display" or (settings.method == "none" and settings.mirror == "none"):
+        return ""
+    spread = " from the least to the greatest" if settings.source == "min-max" else ""
+    return f"stored values{spread}, for the box and which way it is turned"
+
+
 def _crop(box: Roi, record: ImageRecord, recipe: Recipe) -> str:
-    if recipe.roi.method == "none":
-        return "all of the image, as the recipe asks"
+    if recipe.roi.method == "none" and record.box is None:
+        return f"all of {'the rest' if recipe.decode.cut else 'the image'}, as the recipe asks"
     if not box.found:
         return "no breast found, so all of the image is kept"
     area = box.height * box.width / (record.stream.height * record.stream.width)
     rows = f"rows {box.top:,} to {box.bottom - 1:,}"
-    return f"{rows}, columns {box.left:,} to {box.right - 1:,}: {area:.0%} of the image"
+    by_hand = "" if record.box is None else ", as the table of boxes by hand asks"
+    return f"{rows}, columns {box.left:,} to {box.right - 1:,}: {area:.0%} of the image{by_hand}"
 
 
-def _mirror(box: Roi, recipe: Recipe, content: Content) -> str:
+def _mirror(box: Roi, record: ImageRecord, recipe: Recipe, content: Content) -> str:
+    if record.box is not None and record.box.mirror is not None:
+        return f"{'yes' if box.mirror else 'no'}, as the table of boxes by hand asks"
     if recipe.roi.mirror == "none":
         return "no, as the recipe asks"
+    if recipe.roi.mirror_by == "columns":
+        greater = "greater" if box.mirror else "not greater"
+        outer = f"the outer {recipe.roi.mirror_share:.0%} of the columns"
+        return f"{'yes' if box.mirror else 'no'}: the sum of {outer} is {greater} at the right"
     if not box.found:
         return "no, as there is no breast to turn"
     half = "right" if box.mirror else "left"
@@ -168,25 +157,6 @@ def _mirror(box: Roi, recipe: Recipe, content: Content) -> str:
     if content.chest_side == half:
         return decided
     return f"{decided}, which decides though it does not tell the chest wall for sure"
-
-
-def _resize(box: Roi, recipe: Recipe) -> str:
-    settings = recipe.resize
-    size = content_size(box, settings)
-    top, left = content_corner(size, settings)
-    below, right = settings.size[0] - top - size[0], settings.size[1] - left - size[1]
-    edges = zip(("above", "below", "left", "right"), (top, below, left, right), strict=True)
-    pads = [f"{count:,} px {where}" for where, count in edges if count]
-    scale = f"{size[0] / box.height:.3g} down, {size[1] / box.width:.3g} across"
-    black = f"; black added: {', '.join(pads)}" if pads else "; nothing added"
-    return f"{box.height:,} x {box.width:,} px to {size[0]:,} x {size[1]:,} (x {scale}){black}"
-
-
-def _numbers(recipe: Recipe) -> str:
-    settings = recipe.resize
-    low, high = (0 - settings.mean) / settings.std, (1 - settings.mean) / settings.std
-    channels = "1 channel" if settings.channels == 1 else f"{settings.channels} equal channels"
-    return f"black {low:.4g}, white {high:.4g}, {channels}, {settings.dtype}"
 
 
 def _flags(record: ImageRecord, content: Content) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from dali_pipelines.grayscale import Voi, display_table
 from dali_pipelines.inspection.content import look_at
 from dali_pipelines.inspection.decisions import describe
 from dali_pipelines.inspection.side_by_side import Pair, draw_pair
@@ -19,7 +18,8 @@ from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.rejections import Rejections
-from dali_pipelines.stages import Batch
+from dali_pipelines.shading import image_shading
+from dali_pipelines.stages import Batch, Pixels
 from dali_pipelines.steps import load_steps
 from dali_pipelines.verdicts import Reject, RejectError, guarded
 
@@ -56,18 +56,20 @@ def _draw(
 ) -> bytes:
     (box,) = batch.rois
     assert box is not None
-    display = _display(record, children)
+    whole = Recipe("preview")
+    display = display_of(record, children.decode(read_encoded(record), whole))
     content = look_at(display, record.tags)
     decisions = describe(record, recipe, box, content, decoder)
     image = batch.images[0].float().numpy()
     return draw_pair(Pair(record.image_id, display, box, image, decisions), recipe)
 
 
-def _display(record: ImageRecord, children: DecodePool) -> NDArray[np.uint16]:
-    """All of the image (H, W) uint16 as its header wants it shown."""
-    whole = Recipe("preview")
-    pixels = children.decode(read_encoded(record), whole)
-    table = display_table(record.grayscale, Voi())
-    (display,) = load_steps("cpu").window([pixels], [table], whole.stretch)
+def display_of(record: ImageRecord, pixels: Pixels) -> NDArray[np.uint16]:
+    """The decoded image (H, W) uint16 as its header wants it shown, whatever a recipe makes of it.
+
+    Raises RejectError as `shading.image_shading`.
+    """
+    shading = image_shading(record, Recipe("preview"))
+    (display,) = load_steps("cpu").window([pixels], [shading.display])
     shown: NDArray[np.uint16] = display
     return shown

@@ -28,7 +28,7 @@ _LEAST_PICTURE: Final = 640  # high; a smaller input of a network is enlarged
 _LEAST_TEXT: Final = 900  # wide
 _TWO_COLUMNS: Final = 1700  # wide enough for the text to stand in two
 _WIDEST: Final = 1.25  # the DICOM picture, as a multiple of its height
-_GROUND, _INK, _PALE, _BOX = "#1c1c1c", "#f2f2f2", "#9fb4c7", "#ff9b2f"
+GROUND, INK, PALE, _BOX = "#1c1c1c", "#f2f2f2", "#9fb4c7", "#ff9b2f"
 
 _Lines = list[tuple[str, str]]  # a topic, or "" where its words go on, and words
 
@@ -51,28 +51,28 @@ class Pair:
 def draw_pair(pair: Pair, recipe: Recipe) -> bytes:
     """The PNG; the same bytes each time."""
     seen = _enlarged(display_values(pair.image, recipe))
-    shown = _fitted(pair.display, seen.shape[0])
+    shown = fitted(pair.display, seen.shape[0])
     width = max(shown.shape[1] + _MARGIN + seen.shape[1], _LEAST_TEXT)
     font = ImageFont.load_default(_FONT)
     columns = _columns(pair.decisions, width, font)
     pictures = _MARGIN + 2 * _LINE + _MARGIN // 2
     text = pictures + seen.shape[0] + _MARGIN
     height = text + max(map(len, columns)) * _LINE + _MARGIN
-    page = Image.new("RGB", (width + 2 * _MARGIN, height), _GROUND)
+    page = Image.new("RGB", (width + 2 * _MARGIN, height), GROUND)
     pen = ImageDraw.Draw(page)
     beside = _MARGIN + shown.shape[1] + _MARGIN
-    pen.text((_MARGIN, _MARGIN), pair.title, _INK, font)
+    pen.text((_MARGIN, _MARGIN), pair.title, INK, font)
     above = _MARGIN + _LINE + _MARGIN // 4
-    pen.text((_MARGIN, above), "DICOM picture, and the box that is cut out", _PALE, font)
-    pen.text((beside, above), "what the network sees", _PALE, font)
+    pen.text((_MARGIN, above), "DICOM picture, and the box that is cut out", PALE, font)
+    pen.text((beside, above), "what the network sees", PALE, font)
     page.paste(Image.fromarray(shown), (_MARGIN, pictures))
     page.paste(Image.fromarray(seen), (beside, pictures))
-    _outline(pen, pair, shown.shape, (_MARGIN, pictures))
+    outline(pen, pair.box, pair.display.shape, shown.shape, (_MARGIN, pictures))
     for k, column in enumerate(columns):
         left = _MARGIN + k * (width + _MARGIN) // len(columns)
         for row, (topic, words) in enumerate(column):
-            pen.text((left, text + row * _LINE), topic, _PALE, font)
-            pen.text((left + _TOPIC, text + row * _LINE), words, _INK, font)
+            pen.text((left, text + row * _LINE), topic, PALE, font)
+            pen.text((left + _TOPIC, text + row * _LINE), words, INK, font)
     file = io.BytesIO()
     page.save(file, "PNG")
     return file.getvalue()
@@ -85,7 +85,7 @@ def _enlarged(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return levels.repeat(times, axis=0).repeat(times, axis=1)
 
 
-def _fitted(display: NDArray[np.uint16], height: int) -> NDArray[np.uint8]:
+def fitted(display: NDArray[np.uint16], height: int) -> NDArray[np.uint8]:
     """The whole image, (height, w) gray levels or lower if it is much wider than high."""
     scale = min(height / display.shape[0], _WIDEST * height / display.shape[1])
     size = (max(1, round(display.shape[0] * scale)), max(1, round(display.shape[1] * scale)))
@@ -97,12 +97,16 @@ def _fitted(display: NDArray[np.uint16], height: int) -> NDArray[np.uint8]:
     return levels
 
 
-def _outline(
-    pen: ImageDraw.ImageDraw, pair: Pair, shape: tuple[int, ...], corner: tuple[int, int]
+def outline(
+    pen: ImageDraw.ImageDraw,
+    box: Roi,
+    frame: tuple[int, ...],
+    shape: tuple[int, ...],
+    corner: tuple[int, int],
 ) -> None:
-    """The box, drawn over the DICOM picture of `shape` px that lies at `corner` (x, y)."""
-    down, across = shape[0] / pair.display.shape[0], shape[1] / pair.display.shape[1]
-    x, y, box = *corner, pair.box
+    """Draw the box of an image of `frame` px over its picture of `shape` px at `corner` (x, y)."""
+    down, across = shape[0] / frame[0], shape[1] / frame[1]
+    x, y = corner
     first = (x + round(box.left * across), y + round(box.top * down))
     last = (x + round(box.right * across) - 1, y + round(box.bottom * down) - 1)
     pen.rectangle((first, last), outline=_BOX, width=3)

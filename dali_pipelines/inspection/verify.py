@@ -16,7 +16,6 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dali_pipelines.grayscale import display_table
 from dali_pipelines.inspection.content import look_at
 from dali_pipelines.inspection.second_decoder import (
     SECOND_BYTES_PER_PIXEL,
@@ -28,6 +27,7 @@ from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord, StreamKind
 from dali_pipelines.rejects.rejections import Rejections
+from dali_pipelines.shading import image_shading
 from dali_pipelines.stages import Encoded, Pixels
 from dali_pipelines.steps import load_steps
 from dali_pipelines.stored_values import stored_patterns
@@ -170,8 +170,8 @@ def _check(record: ImageRecord, decoders: _Decoders) -> _Checked:
 
 
 def _content_flags(pixels: Pixels, record: ImageRecord) -> tuple[Flag, ...]:
-    table = display_table(record.grayscale, _WHOLE.voi)
-    (display,) = load_steps("cpu").window([pixels], [table], _WHOLE.stretch)
+    shading = image_shading(record, _WHOLE)
+    (display,) = load_steps("cpu").window([pixels], [shading.display])
     return look_at(display, record.tags).flags
 
 

@@ -22,7 +22,7 @@ from dali_pipelines.isolation.messages import Request, read_request, write_answe
 from dali_pipelines.isolation.shared_bytes import SharedBytes
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.stages import Encoded, Pixels
-from dali_pipelines.steps import load_steps
+from dali_pipelines.steps import load_finder, load_steps
 from dali_pipelines.verdicts import Reason, RejectError, guarded
 
 PROGRAM: Final = "dali_pipelines.isolation.child"  # for python -m
@@ -43,7 +43,7 @@ class _Server:
         self._bytes_per_pixel = bytes_per_pixel
         self._space = AddressSpace(bytes_per_pixel)
         self._lack = LackOfMemory()
-        self._has_steps = False
+        self._finders: set[str] = set()
 
     def answer(self, length: int, size: int, total: int) -> bytes:
         """The answer to the request of `size` bytes behind the codestream of `length` bytes."""
@@ -61,9 +61,11 @@ class _Server:
 
     def _load_steps(self, recipe: Recipe) -> None:
         """Load what `reduce: auto` finds the breast with: libraries are no part of an image."""
-        if recipe.decode.reduce == "auto" and not self._has_steps:
+        if recipe.decode.reduce == "auto" and recipe.roi.method not in self._finders:
             load_steps("cpu")
-            self._space, self._has_steps = AddressSpace(self._bytes_per_pixel), True
+            load_finder("cpu", recipe.roi)
+            self._space = AddressSpace(self._bytes_per_pixel)
+            self._finders.add(recipe.roi.method)
 
     def _decoded(self, request: Request) -> Pixels | RejectError:
         data = self._memory.view(request.length)

@@ -36,11 +36,15 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Stored values (H, W), the header to write them under, and where the lesions are."""
+    """Stored values (H, W), the header to write them under, and where the lesions are.
+
+    `breast` (H, W) is True where there is tissue.
+    """
 
     values: NDArray[np.uint16]
     header: HeaderSpec
     marks: tuple[Mark, ...]
+    breast: NDArray[np.bool_]
 
 
 def draw_picture(settings: PhantomSettings, plan: ImagePlan) -> Picture:
@@ -57,7 +61,8 @@ def draw_picture(settings: PhantomSettings, plan: ImagePlan) -> Picture:
     header = _header(rng, settings, plan)
     marker = draw_marker(grid.shape, f"{plan.side} {plan.view}")
     vendor = patient.vendor.at(header.precision)
-    return Picture(expose(rng, attenuation, marker, vendor, patient.exposure), header, marks)
+    values = expose(rng, attenuation, marker, vendor, patient.exposure)
+    return Picture(values, header, marks, attenuation > 0)
 
 
 def _outline(

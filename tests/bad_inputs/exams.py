@@ -48,7 +48,7 @@ def write_manifest(folder: Path) -> Path:
     from dali_pipelines.splits import assign_folds
 
     labels = write_labels(folder, label_rows())
-    settings = CatalogSettings(folder / "m.parquet", labels=labels, scan=ScanOptions(workers=1))
+    settings = CatalogSettings(folder / "m.parquet", labels=(labels,), scan=ScanOptions(workers=1))
     catalog = write_catalog(plan_catalog([write_images(folder)], settings))
     write(assign_folds(catalog.frame, folds=2, seed=0), settings.manifest)
     return settings.manifest

@@ -1,6 +1,7 @@
 """Commands whose output finds no room, no place, or another's file."""
 
 import errno
+import fcntl
 import os
 import resource
 from collections.abc import Callable, Iterator
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from dali_pipelines.atomic import alone_in
 from tests.bad_inputs.case import Build, Case
 from tests.bad_inputs.exams import write_checkpoint, write_images, write_manifest
 from tests.bad_inputs.sound import sound_file
@@ -61,6 +61,18 @@ def _full(most_bytes: int) -> During:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return during
+
+
+@contextmanager
+def _held_by_another(folder: Path) -> Iterator[None]:
+    """Another plan is at work in the folder "out"."""
+    (folder / "out").mkdir()
+    held = os.open(folder / "out", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 @contextmanager
@@ -143,7 +155,7 @@ CASES = [
         "full_disk_array",
         write_manifest,
         2,
-        "No space left on device; free some",
+        _NO_ROOM,
         69,
         during=_full(4000),
         command=lambda folder: [*_preprocess(folder), "--format", "npy"],
@@ -176,7 +188,7 @@ CASES = [
         2,
         "another run is writing to",
         77,
-        during=lambda folder: alone_in(folder / "out"),
+        during=_held_by_another,
         command=_preprocess,
         left=(),
     ),

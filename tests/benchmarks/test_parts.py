@@ -90,9 +90,9 @@ def test_the_steps_get_each_image_of_a_pass_once(
 ) -> None:
     seen: list[tuple[int, ...]] = []
 
-    def prepare(_steps, pixels, tables, _recipe, out):
+    def prepare(_steps, pixels, shadings, _recipe, out):
         seen.extend(image.values.shape for image in pixels)
-        assert len(tables) == len(pixels) == len(out)
+        assert len(shadings) == len(pixels) == len(out)
         assert out.shape[1:] == (1, 64, 32)
 
     monkeypatch.setattr(Steps, "prepare", prepare)

@@ -94,4 +94,5 @@ def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in text.splitlines()] == recipe_names()
     assert "1536 x 768" in text
     _, out, _ = run(capsys, "recipes", "--json")
-    assert {"name": "demo", "size": [256, 208]}.items() <= json.loads(out)[1].items()
+    (demo,) = [row for row in json.loads(out) if row["name"] == "demo"]
+    assert (demo["size"], demo["roi"]) == ([256, 208], "auto")

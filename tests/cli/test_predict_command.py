@@ -37,7 +37,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = PhantomSettings(patients=2, prevalence=1.0, height=96, width=80, workers=1)
     exams = write_phantoms(folder / "phantom", small)
     exams.images.rename(folder / "dicom")
-    settings = CatalogSettings(folder / "m.parquet", labels=exams.labels)
+    settings = CatalogSettings(folder / "m.parquet", labels=(exams.labels,))
     catalog = write_catalog(plan_catalog([folder / "dicom"], settings))
     patients, _ = pd.factorize(catalog.frame["patient_id"])
     write_manifest(catalog.frame.assign(fold=patients), settings.manifest)

@@ -6,11 +6,12 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from dali_pipelines.atomic import PRIVATE_MODE, alone_in, alone_with, guard_of, replacing
+from dali_pipelines.atomic import PRIVATE_MODE, alone_with, claim, guard_of, replacing
 from dali_pipelines.errors import ConfigError
 
 
@@ -68,14 +69,34 @@ def test_what_a_killed_process_left_aside_is_removed_and_nothing_else(tmp_path: 
     assert sorted(p.name for p in tmp_path.iterdir()) == [".other.1.tmp", ".table.tmp", "table"]
 
 
-def test_a_folder_is_one_runs_at_a_time(tmp_path: Path) -> None:
-    folder = tmp_path / "new" / "out"
-    with alone_in(folder):
-        assert folder.is_dir()
-        with pytest.raises(ConfigError, match="another run is writing"), alone_in(folder):
-            pass
-    with alone_in(folder):
-        pass
+def test_what_one_run_has_claimed_no_other_gets(tmp_path: Path) -> None:
+    with claim(tmp_path / "folder") as is_ours, claim(tmp_path / "other") as is_other_ours:
+        assert is_ours
+        assert is_other_ours
+        with claim(tmp_path / "folder") as is_theirs:
+            assert not is_theirs
+        assert guard_of(tmp_path / "folder").exists()  # still the first one's
+    with claim(tmp_path / "folder") as is_ours:
+        assert is_ours
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_waits_for_a_claim_gets_it_when_the_other_is_done(tmp_path: Path) -> None:
+    path, order = tmp_path / "table", list[str]()
+
+    def second() -> None:
+        with claim(path, wait=True) as is_ours:
+            assert is_ours
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with claim(path):
+        thread.start()
+        thread.join(0.05)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_where_there_are_no_locks_all_are_let_in(
@@ -85,8 +106,10 @@ def test_where_there_are_no_locks_all_are_let_in(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with alone_in(tmp_path), alone_in(tmp_path), replacing(tmp_path / "x") as aside:
-        aside.write_text("x")
+    path = tmp_path / "x"
+    with claim(path) as first, claim(path) as second, replacing(path) as aside:
+        aside.write_text(f"{first} {second}")
+    assert path.read_text() == "True True"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 

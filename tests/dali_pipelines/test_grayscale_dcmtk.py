@@ -15,10 +15,11 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.dicom.image import ReadOptions, read_image
-from dali_pipelines.grayscale import Voi, display_table
+from dali_pipelines.grayscale import display_table
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import Grayscale, ImageRecord
 from dali_pipelines.storage.archive import Source
+from dali_pipelines.voi_settings import Voi
 
 KINDS = {"window": "+Wi", "lut": "+Wl"}  # as DCMTK's option names the n-th of each
 

@@ -22,11 +22,12 @@ from pydicom.pixels import apply_modality_lut, apply_presentation_lut, apply_voi
 
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.dicom.image import ReadOptions, read_image
-from dali_pipelines.grayscale import Voi, display_values
+from dali_pipelines.grayscale import display_values
 from dali_pipelines.phantom.encode import SYNTAXES, encode_frame
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import Grayscale, Lut, Window
 from dali_pipelines.storage.archive import Source
+from dali_pipelines.voi_settings import Voi
 from tests.dicom_file import DicomFile
 from tests.grayscale_exact import exact_value
 from tests.pydicom_display import dataset_of, output_range, stored_values

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dali_pipelines.grayscale import Voi, display_table, display_values
+from dali_pipelines.grayscale import display_table, display_values
 from dali_pipelines.records import Grayscale, Lut, Window
+from dali_pipelines.voi_settings import Voi
 from tests.grayscale_exact import exact_entry, exact_value
 from tests.grayscale_headers import FUNCTIONS, NO_RESCALE, decimals, grayscales
 

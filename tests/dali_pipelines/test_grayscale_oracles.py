@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dali_pipelines.grayscale import Voi, choose_voi, display_table, display_values
+from dali_pipelines.grayscale import choose_voi, display_table, display_values
 from dali_pipelines.records import Grayscale, Lut, Window
+from dali_pipelines.voi_settings import Voi
 from tests.grayscale_headers import NO_RESCALE, decimals, grayscales
 from tests.pydicom_display import pydicom_values, stored_values
 

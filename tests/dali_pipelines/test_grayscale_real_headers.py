@@ -8,8 +8,9 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from dali_pipelines.grayscale import Voi, choose_voi, display_values
+from dali_pipelines.grayscale import choose_voi, display_values
 from dali_pipelines.records import Grayscale, Lut, Window
+from dali_pipelines.voi_settings import Voi
 from tests.pydicom_display import pydicom_display
 
 CLOSE = 65535e-12

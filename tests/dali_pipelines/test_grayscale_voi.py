@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dali_pipelines.grayscale import Voi, choose_voi, describe_voi, display_table
+from dali_pipelines.grayscale import choose_voi, describe_voi, display_table
 from dali_pipelines.grayscale_checks import check_grayscale
 from dali_pipelines.records import Grayscale, Lut, Window
 from dali_pipelines.verdicts import Flag, Reason, RejectError
+from dali_pipelines.voi_settings import Voi
 
 NAN, INF = float("nan"), float("inf")
 BYTE = Grayscale(bits=8, bits_stored=8)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.phantom.header import HeaderSpec, make_uid
 from dali_pipelines.phantom.write import write_dicom
-from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings
 from dali_pipelines.plan import EMPTY, sequential_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.roi_settings import RoiSettings
+from dali_pipelines.shading import image_shading
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason
 
@@ -63,6 +65,22 @@ def test_every_pixel_of_every_syntax_arrives(records: list[ImageRecord], noise: 
     assert batches[1].image_ids == (*(record.image_id for record in records[4:]), "")
 
 
+def test_boxes_are_of_the_whole_file_where_an_edge_is_cut(
+    records: list[ImageRecord], noise: Callable
+) -> None:
+    recipe = replace(
+        WHOLE, decode=DecodeSettings(cut=3), resize=replace(WHOLE.resize, size=(26, 18))
+    )
+    with Loader(records, recipe) as loader:
+        (batch,) = loader.run(sequential_blocks(len(records), 7))
+    assert {(box.top, box.bottom, box.left, box.right) for box in batch.rois if box} == {
+        (3, 29, 3, 21)
+    }
+    for k in range(len(records)):
+        expected = displayed(noise(12, (32, 24), seed=k)[3:29, 3:21])
+        assert np.abs(batch.images[k, 0].numpy() - expected).max() < 1e-6
+
+
 def test_bad_files_cost_their_own_slot_and_are_named(
     records: list[ImageRecord], noise: Callable
 ) -> None:
@@ -91,12 +109,12 @@ def test_bad_files_cost_their_own_slot_and_are_named(
 def test_any_exception_in_one_file_costs_that_file_and_keeps_its_text_to_itself(
     records: list[ImageRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def display_table(grayscale, voi):
-        if grayscale is records[2].grayscale:
+    def shading(record, recipe):
+        if record is records[2]:
             raise ZeroDivisionError("Jane Doe")
-        return np.zeros(4096, np.uint16)
+        return image_shading(record, recipe)
 
-    monkeypatch.setattr("dali_pipelines.cpu.batches.display_table", display_table)
+    monkeypatch.setattr("dali_pipelines.cpu.batches.image_shading", shading)
     with Loader(records, WHOLE) as loader:
         (batch,) = loader.run(sequential_blocks(len(records), 7))
         (reject,) = loader.rejects

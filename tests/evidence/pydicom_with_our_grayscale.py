@@ -22,9 +22,10 @@ from pydicom.pixels import processing
 from dali_pipelines.dicom.grayscale_tags import read_grayscale
 from dali_pipelines.dicom.lut_tags import read_lut
 from dali_pipelines.dicom.pixel_format import PixelFormat
-from dali_pipelines.grayscale import Voi, choose_voi, display_values
+from dali_pipelines.grayscale import choose_voi, display_values
 from dali_pipelines.grayscale_checks import stored_range
 from dali_pipelines.records import Grayscale, Lut, StreamInfo
+from dali_pipelines.voi_settings import Voi
 
 TOP, MOST_BITS = 65535, 16
 MODALITY = ("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence")

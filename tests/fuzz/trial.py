@@ -11,12 +11,12 @@ import numpy as np
 
 from dali_pipelines.dicom.image import read_images
 from dali_pipelines.errors import MammoError
-from dali_pipelines.grayscale import display_table
 from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
 from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.shading import image_shading
 from dali_pipelines.stages import Pixels
 from dali_pipelines.steps import load_steps
 from dali_pipelines.storage.archive import Source, list_members
@@ -81,7 +81,8 @@ def _picture(record: ImageRecord, decoder: IsolatedDecoder) -> Pixels:
     """The stored values, after all steps of the CPU on them ended well."""
     pixels = decoder.decode(read_encoded(record, verify=False), RECIPE)
     out = np.zeros((1, RECIPE.channels, *RECIPE.size), np.float32)
-    load_steps("cpu").prepare([pixels], [display_table(record.grayscale, RECIPE.voi)], RECIPE, out)
+    shading = image_shading(record, RECIPE)
+    load_steps("cpu").prepare([pixels], [shading], RECIPE, out)
     if not np.isfinite(out).all():
         raise ArithmeticError("a prepared image has values that are not finite")
     return pixels

@@ -3,15 +3,7 @@
 // Each px is read once: 2 bytes and 2 integer operations, so 17 MB for 8.5 MP, which takes 5 us at
 // the 3.35 TB/s of an H100. These are counts; none is a measurement.
 
-constexpr int REDUCED_SIZE = 256;  // geometry.REDUCED_SIZE: the most blocks a side
-
-struct Image {  // roi._IMAGE
-    const unsigned short* values;  // (height, width) display values
-    long long first;               // index of its first px in the reduced images of the batch
-    int height, width, edge;       // px; edge: of a block
-    int rows, columns;             // of the reduced image
-    int least_area;                // blocks in a box that is large enough
-};
+#include "reduced_image.cuh"
 
 template <int PX>
 struct alignas(2 * PX) Pack {  // neighbors in a row that one load brings

@@ -1,8 +1,9 @@
-// Crop, mirror, resize, pad, normalize and cast: all images of a batch in one launch.
+// Crop, mirror, resize, pad, normalize and cast: all images of a batch in one launch. Where each
+// image is normalized by its own values this writes display values; normalize.cu does the rest.
 //
 // Same numbers as cpu/resize.py, to the bit: places and weights in double, then rounded to float;
 // for each source column the weighted sum over rows from the lowest up, then over columns from the
-// lowest up, then * scale, + shift; compiled without fused multiply-add.
+// lowest up, then to a level, * scale, + shift; compiled without fused multiply-add.
 //
 // A block makes a tile of TILE_ROWS x TILE_COLUMNS output px, a warp one row of it at a time. Its
 // lanes first sum down the source columns that the row needs, neighbors reading neighbors, into
@@ -22,80 +23,41 @@
 // Doubles: about 80 operations for each row and column of a tile and none for a px. A tile of 2048
 // px takes 3 warps through them: 4 k cycles where a multiprocessor has two double lanes, or 35 us
 // of a T4 for that box, beside its 66 us of memory.
+// The triangle works a weight out where it is used, in 8 operations in double: 6.3 weights across
+// for each output px and, as each lane needs those of its row, 8 down. That makes 140 million for
+// that box, 1 ms of a T4 and 8 us of an H100. Linear skips rows of the source, but no columns.
 // In flight: 4 blocks a multiprocessor, as 64 registers allow, of 256 threads with 8 loads of 2 B
 // are 16 KB; 132 times 16 KB every 0.6 us (about the latency of DRAM) are 3.5 TB/s.
 // All of these are counts; none is a measurement.
 //
 // Flushing subnormal floats to zero, which CuPy asks of the compiler, changes nothing: no weight
 // and no sum comes near 1e-38, nor does the output unless std is above 1e30.
+#include "output_values.cuh"
+#include "resize_axes.cuh"
+
 constexpr int TILE_ROWS = 64, TILE_COLUMNS = 32;  // gpu/resize.py has them too
 constexpr int WARPS = 8;
 constexpr int CHUNK = 128;  // source columns summed at once: those of 32 outputs up to factor 4
 constexpr int GROUP = 4;    // source rows summed at once: those of one output up to factor 3
 
-enum Dtype { FLOAT32, BFLOAT16, FLOAT16 };
+struct Output {  // what the recipe says
+    int dtype, channels, height, width;
+    int fit, centered, linear;  // resize_axes.cuh
+    int down;                   // levels are rounded down, not to the nearest
+    int step;                   // display values from one level to the next, 0 for no rounding
+    float scale[3], shift[3];   // of each channel
+};
 
 struct Image {
     unsigned long long pixels;  // address of (H', W') uint16 display values
     int width;                  // W'
 };
 
-struct Box {
-    int top, bottom, left, right, mirror, found;
-};
-
-struct Content {
-    int top, left, height, width;  // px of the output that the box takes up
-};
-
-// The source px of one output row or column: `count` of them from `start`, which is relative to the
-// box. Outside the content there are none, and `start` is the end of the source that is nearer, so
-// that starts never fall from left to right.
-struct Span {
-    int start, count;
-    float first, inner, last;
-};
-
-// geometry.content_size and content_corner; rint rounds halves to even, as Python's round does.
-static __device__ Content place(Box box, int height, int width, int keep_aspect, int centered) {
-    if (!keep_aspect) return {0, 0, height, width};
-    int rows = box.bottom - box.top, columns = box.right - box.left;
-    double scale = fmin(double(height) / rows, double(width) / columns);
-    int h = min(height, max(1, int(rint(rows * scale))));
-    int w = min(width, max(1, int(rint(columns * scale))));
-    return {(height - h) / 2, centered ? (width - w) / 2 : 0, h, w};
-}
-
-// What cpu/resize.py gives one output sample along one axis.
-static __device__ Span span(int index, int count_in, int count_out) {
-    if (index < 0) return {0, 0, 0, 0, 0};
-    if (index >= count_out) return {count_in, 0, 0, 0, 0};
-    double low = double(index) * count_in / count_out;
-    double high = double(index + 1) * count_in / count_out;
-    if (count_out >= count_in) {
-        double center = fmin(fmax((low + high) / 2 - 0.5, 0.), double(count_in - 1));
-        int lower = int(center);
-        double share = center - lower;
-        return {lower, share > 0 ? 2 : 1, float(1 - share), 0, float(share)};
-    }
-    // A factor above 1 reaches past the px it starts in: there are at least two.
-    int start = int(low), end = int(ceil(high));
-    double weight = double(count_out) / count_in;
-    return {start, end - start, float((start + 1 - low) * weight), float(weight),
-            float((high - (end - 1)) * weight)};
-}
-
-// The weight of the k-th px of a span; 0 past its end, which adds nothing to a sum.
-static __device__ float weight_at(Span span, int k) {
-    if (k == 0) return span.first;
-    if (k < span.count - 1) return span.inner;
-    return k < span.count ? span.last : 0.f;
-}
-
 // sums[c] for c in [0, count): the weighted sum of a source column from the row's first px on,
 // which is corner[step * c]. Each lane keeps to its own columns.
+template <class Taps>
 static __device__ void sum_down(float* sums, int count, int lane, const unsigned short* corner,
-                                int step, int width, Span row) {
+                                int step, int width, Taps row) {
     for (int k = 0; k < row.count; k += GROUP) {
         const unsigned short* lines[GROUP];
         float weights[GROUP];
@@ -113,8 +75,9 @@ static __device__ void sum_down(float* sums, int count, int lane, const unsigned
 }
 
 // What the sums down the source columns [begin, end) add to the sum across one output's columns.
+template <class Taps>
 static __device__ float sum_across(float sum, const float* sums, int begin, int end,
-                                   Span column) {
+                                   Taps column) {
     int stop = min(end, column.start + column.count);
     for (int c = max(begin, column.start); c < stop; c++)
         sum += sums[c - begin] * weight_at(column, c - column.start);
@@ -123,8 +86,9 @@ static __device__ float sum_across(float sum, const float* sums, int begin, int 
 
 // For each lane the sum over its own column's and the warp's row's source px. The warp's columns
 // lie in [begin, end); `sums` has room for CHUNK of them.
+template <class Taps>
 static __device__ float sum_box(float* sums, int lane, const unsigned short* corner, int step,
-                                int width, const Span& row, const Span& column, int begin,
+                                int width, const Taps& row, const Taps& column, int begin,
                                 int end) {
     float sum = 0;
     for (int chunk = begin; row.count && chunk < end; chunk += CHUNK) {
@@ -137,52 +101,34 @@ static __device__ float sum_box(float* sums, int lane, const unsigned short* cor
     return sum;
 }
 
-// Bits of the nearest bfloat16, halves to even: float32 without its lower half.
-static __device__ unsigned short bfloat16_bits(float value) {
-    unsigned bits = __float_as_uint(value);
-    if ((bits & 0x7fffffff) > 0x7f800000) return 0x7fc0;  // NaN would carry into -0
-    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+// What cpu/normalize.py does with `bits` and `rounding`. 1 / 32 is ROUNDING_SLACK.
+static __device__ float rounded(float value, int step, int down) {
+    if (step == 0) return value;
+    if (down) value += 1 / 32.f;
+    value *= 1.f / step;
+    return fminf(down ? floorf(value) : rintf(value), 65535 / step) * step;
 }
 
-// Bits of the nearest IEEE 754 binary16, halves to even. What rounds up to 2**16 becomes infinite:
-// the carry out of the largest exponent gives those bits.
-static __device__ unsigned short float16_bits(float value) {
-    unsigned bits = __float_as_uint(value), sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff;
-    if (size > 0x7f800000) return 0x7e00;          // not a number
-    if (size >= 0x47800000) return sign | 0x7c00;  // 2**16 and more
-    unsigned kept = size - 0x38000000, drop = 13;  // the exponent's bias is 15 for 127
-    if (size < 0x38800000) {                       // below 2**-14: count units of 2**-24
-        kept = (size & 0x7fffff) | 0x800000;
-        drop = min(126 - (size >> 23), 25u);  // 25: less than half a unit
-    }
-    return sign | (kept + (1u << (drop - 1)) - 1 + (kept >> drop & 1)) >> drop;
-}
-
-static __device__ void store(void* out, long long index, int dtype, float value) {
-    if (dtype == FLOAT32) static_cast<float*>(out)[index] = value;
-    else static_cast<unsigned short*>(out)[index] =
-             dtype == BFLOAT16 ? bfloat16_bits(value) : float16_bits(value);
-}
-
-// Block (32, WARPS); grid (tiles across, tiles down, images). `out` (N, channels, height, width).
-extern "C" __global__ void __launch_bounds__(32 * WARPS, 4)
-    resize(const Image* __restrict__ images, const Box* __restrict__ boxes, void* out, int dtype,
-           int channels, int height, int width, int keep_aspect, int centered, float scale,
-           float shift) {
-    __shared__ Span columns[TILE_COLUMNS], rows[TILE_ROWS];
-    __shared__ float sums[WARPS][CHUNK];
+// One tile of one image; the arrays are the block's shared memory.
+template <class Taps>
+static __device__ void resize_tile(Taps* columns, Taps* rows, float (*sums)[CHUNK],
+                                   const Output& output, const Image* __restrict__ images,
+                                   const Box* __restrict__ boxes, void* out) {
     const int lane = threadIdx.x, warp = threadIdx.y;
     const int tile_top = blockIdx.y * TILE_ROWS, x = blockIdx.x * TILE_COLUMNS + lane;
+    const int height = output.height, width = output.width;
     const Image image = images[blockIdx.z];
     const Box box = boxes[blockIdx.z];
 
     if (warp <= TILE_ROWS / 32) {  // the first warp for the columns, one for each 32 rows
-        Content content = place(box, height, width, keep_aspect, centered);
+        Placement placed = place(box, height, width, output.fit, output.centered);
         if (warp == 0) {
-            columns[lane] = span(x - content.left, box.right - box.left, content.width);
+            columns[lane] = box_taps<Taps>(x - placed.columns.corner, placed.columns,
+                                           box.right - box.left, output.linear);
         } else {
             int row = (warp - 1) * 32 + lane;
-            rows[row] = span(tile_top + row - content.top, box.bottom - box.top, content.height);
+            rows[row] = box_taps<Taps>(tile_top + row - placed.rows.corner, placed.rows,
+                                       box.bottom - box.top, output.linear);
         }
     }
     __syncthreads();
@@ -197,10 +143,40 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 4)
         const unsigned short* corner = source + (long long)rows[r].start * image.width;
         float sum = sum_box(sums[warp], lane, corner, step, image.width, rows[r], columns[lane],
                             begin, end);
-        float value = sum * scale + shift;
-        for (int channel = 0; x < width && channel < channels; channel++) {
-            long long plane = (long long)blockIdx.z * channels + channel;
-            store(out, (plane * height + tile_top + r) * width + x, dtype, value);
+        float value = rounded(sum, output.step, output.down);
+#pragma unroll
+        for (int channel = 0; channel < 3; channel++) {  // a loop to 3 needs no list in memory
+            if (x >= width || channel >= output.channels) break;
+            long long plane = (long long)blockIdx.z * output.channels + channel;
+            store(out, (plane * height + tile_top + r) * width + x, output.dtype,
+                  value * output.scale[channel] + output.shift[channel]);
         }
     }
+}
+
+// As parameters these cost no loads and no registers; in memory, 5 loads for each row of a tile.
+#define OUTPUT_PARAMETERS                                                                     \
+    int dtype, int channels, int height, int width, int fit, int centered, int linear,        \
+        int down, int step, float scale0, float scale1, float scale2, float shift0,           \
+        float shift1, float shift2
+#define OUTPUT                                                                                \
+    {dtype, channels, height, width, fit, centered, linear, down, step,                       \
+     {scale0, scale1, scale2}, {shift0, shift1, shift2}}
+
+// Block (32, WARPS); grid (tiles across, tiles down, images). `out` (N, channels, height, width).
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 4)
+    resize(const Image* __restrict__ images, const Box* __restrict__ boxes, void* out,
+           OUTPUT_PARAMETERS) {
+    __shared__ Span columns[TILE_COLUMNS], rows[TILE_ROWS];
+    __shared__ float sums[WARPS][CHUNK];
+    resize_tile(columns, rows, sums, OUTPUT, images, boxes, out);
+}
+
+// The same with the filter "triangle", whose weights take more registers.
+extern "C" __global__ void __launch_bounds__(32 * WARPS, 3)
+    resize_triangle(const Image* __restrict__ images, const Box* __restrict__ boxes, void* out,
+                    OUTPUT_PARAMETERS) {
+    __shared__ Tent columns[TILE_COLUMNS], rows[TILE_ROWS];
+    __shared__ float sums[WARPS][CHUNK];
+    resize_tile(columns, rows, sums, OUTPUT, images, boxes, out);
 }

@@ -4,7 +4,8 @@
 // A px takes one shift, one mask and one gather. `window` reads 2 bytes and writes 2. A stretch
 // reads 2 more, for its statistics, and is then worked into the table, so that the display values
 // are still written only once. For 13.6 MP that is 55 MB or 82 MB. The tables, 2**bits entries of 2
-// bytes, stay in the caches: 8 KB for 12 bits, 128 KB for 16.
+// bytes, stay in the caches: 8 KB for 12 bits, 128 KB for 16. A sigmoid takes 28 divisions and 57
+// other operations of float64 an entry, 5.6 million for 16 bits.
 // `histogram` adds a run of equal values at once, because most of a mammogram is one black: a
 // thread meets it px after px, and all threads would queue at one counter.
 // These are counts; none is a measurement.
@@ -14,6 +15,8 @@ constexpr unsigned DISPLAY_TOP = DISPLAY_LEVELS - 1;
 constexpr unsigned ALL_LANES = 0xffffffff;
 constexpr int PACK_PX = 8;  // 16 bytes, the most that one load brings
 constexpr int SCAN_THREADS = 1024;
+constexpr unsigned LEVEL = 257;    // cpu/window.py has this and the next
+constexpr int SERIES_TERMS = 26;
 
 struct Image {  // window._IMAGE
     const unsigned short* values;
@@ -22,7 +25,9 @@ struct Image {  // window._IMAGE
     long long count;        // px
     int shift, mask;        // the stored value of v is v >> shift & mask
     unsigned black_rank, white_rank;  // from 1
-    unsigned black, white;  // set here: the display values that a stretch turns into 0 and 65535
+    unsigned black, white;  // the display values that a stretch turns into 0 and 65535
+    int nearest, sigmoid, eight_bits;  // how: rounded to the nearest or down, and so on
+    int unused;
 };
 
 struct alignas(2 * PACK_PX) Pack {
@@ -151,19 +156,36 @@ extern "C" __global__ void __launch_bounds__(SCAN_THREADS)
     }
 }
 
-// Works the stretch into the tables: black to 0, white to 65535, linear between, rounded half up.
-// Where black equals white, values up to it are 0 and those above 65535.
+// 65535 / (1 + exp(-4 (display - c) / w)), c = (black + white + 1) / 2, w = white - black + 1, in the
+// order of cpu/window.py.
+__device__ unsigned short sigmoid_of(const Image& image, unsigned display) {
+    const int inside = min(max(display, image.black), image.white);
+    const int black = image.black, white = image.white;
+    const double exponent = 2.0 * (black + white + 1 - 2 * inside) / (white - black + 1);
+    double power = 1.0;
+    for (int term = SERIES_TERMS; term > 0; --term) power = 1.0 + exponent / term * power;
+    const double shown = DISPLAY_TOP / (1.0 + power);
+    return (unsigned short)(image.nearest ? shown + 0.5 : shown);
+}
+
+// Black to 0, white to 65535, linear between. Where black equals white, values up to it are 0 and
+// those above 65535.
+__device__ unsigned short linear_of(const Image& image, unsigned display) {
+    if (display <= image.black) return 0;
+    if (display >= image.white) return DISPLAY_TOP;
+    const unsigned span = image.white - image.black;
+    const unsigned long long above = display - image.black;
+    return (2 * DISPLAY_TOP * above + (image.nearest ? span : 0)) / (2 * span);
+}
+
+// Works the stretch into the tables, and the levels that are kept.
 extern "C" __global__ void stretch(const Image* __restrict__ images) {
     const Image image = images[blockIdx.y];
-    const unsigned span = image.white - image.black;
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i <= image.mask;
          i += gridDim.x * blockDim.x) {
-        const unsigned long long display = image.table[i];
-        unsigned short spread = DISPLAY_TOP;
-        if (display <= image.black)
-            spread = 0;
-        else if (display < image.white)
-            spread = (2 * DISPLAY_TOP * (display - image.black) + span) / (2 * span);
-        image.table[i] = spread;
+        const unsigned display = image.table[i];
+        const unsigned spread =
+            image.sigmoid ? sigmoid_of(image, display) : linear_of(image, display);
+        image.table[i] = image.eight_bits ? spread / LEVEL * LEVEL : spread;
     }
 }

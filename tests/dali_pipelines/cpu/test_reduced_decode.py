@@ -17,17 +17,18 @@ from dali_pipelines.cpu import reduced_decode
 from dali_pipelines.cpu.decode import decode
 from dali_pipelines.cpu.reduced_decode import decode_reduced
 from dali_pipelines.dicom.image import ReadOptions, read_image
-from dali_pipelines.geometry import content_size
-from dali_pipelines.grayscale import Voi, display_table
+from dali_pipelines.geometry import placement
 from dali_pipelines.phantom.encode import encode_frame
 from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Window
+from dali_pipelines.shading import image_shading
 from dali_pipelines.stages import Encoded
 from dali_pipelines.steps import load_steps
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason, RejectError
+from dali_pipelines.voi_settings import Voi
 
 J2K = ["j2k", "htj2k"]
 
@@ -325,10 +326,10 @@ def test_auto_never_leaves_less_than_the_output_takes(
     encoded = encoded_of(breast((height, width)), "j2k", 12)
     pixels = decode_reduced(encoded, wanted)
     steps = load_steps("cpu")
-    table = display_table(encoded.record.grayscale, wanted.voi)
-    (box,) = steps.roi(steps.window([pixels], [table], wanted.stretch), wanted.roi)
-    content = content_size(box, wanted.resize)
-    assert pixels.reduce == 0 or (box.height >= content[0] and box.width >= content[1])
+    _, (box,) = steps.find([pixels], [image_shading(encoded.record, wanted)], wanted)
+    rows, columns = placement(box, wanted.resize)
+    fills = box.height >= rows.count_out and box.width >= columns.count_out
+    assert pixels.reduce == 0 or fills
 
 
 def test_auto_looks_again_where_the_box_shrank(
@@ -345,6 +346,11 @@ def test_auto_looks_again_where_the_box_shrank(
     encoded = encoded_of(breast(), "j2k", 12)
     assert decode_reduced(encoded, recipe("auto", (30, 30), "stretch")).reduce == 1
     assert tried == [3, 2, 1]
+
+
+def test_auto_decodes_all_where_each_px_is_kept(tried: list[int], encoded_of: Callable) -> None:
+    pixels = decode_reduced(encoded_of(breast(), "j2k", 12), recipe("auto", (20, 20), "keep"))
+    assert (pixels.reduce, tried) == (0, [])
 
 
 def test_auto_says_why_there_is_no_gray_scale(noise: Callable, encoded_of: Callable) -> None:

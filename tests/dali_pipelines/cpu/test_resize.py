@@ -1,6 +1,5 @@
 """Crop, mirror, resize, pad, normalize: by hand, by an independent rendering, and to the bit."""
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,9 +9,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dali_pipelines.cpu.resize import resize
-from dali_pipelines.geometry import content_corner, content_size
 from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.stages import Roi
+from tests.dali_pipelines.cpu.plain_resize import plain
 
 RAMP = np.arange(16, dtype=np.uint16).reshape(4, 4) * 1000
 FULL = Roi(0, 4, 0, 4)
@@ -53,46 +52,6 @@ def area_by_integral(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cells / ((rows[1] - rows[0]) * (columns[1] - columns[0]))
 
 
-def weights_of(k: int, count_in: int, count_out: int) -> list[tuple[int, np.float32]]:
-    """(source, weight) of output sample k, from the lowest source up; as the file says, plainly."""
-    low, high = k * count_in / count_out, (k + 1) * count_in / count_out
-    if count_out >= count_in:
-        center = min(max((low + high) / 2 - 0.5, 0), count_in - 1)
-        lower = math.floor(center)
-        upper = min(lower + 1, count_in - 1)
-        return [(lower, np.float32(1 - (center - lower))), (upper, np.float32(center - lower))]
-    shares = [
-        (source, min(source + 1, high) - max(source, low))
-        for source in range(math.floor(low), math.ceil(high))
-    ]
-    return [(source, np.float32(share * (count_out / count_in))) for source, share in shares]
-
-
-def plain_rows(image: np.ndarray, count_out: int) -> np.ndarray:
-    """Each output row as the sum of its source rows in float32, one after another."""
-    lines = []
-    for k in range(count_out):
-        line = np.zeros(image.shape[1], np.float32)
-        for source, weight in weights_of(k, len(image), count_out):
-            line = line + image[source].astype(np.float32) * weight
-        lines.append(line)
-    return np.stack(lines)
-
-
-def plain(display: np.ndarray, roi: Roi, settings: ResizeSettings) -> np.ndarray:
-    """The step in a straight line, without strips and gathers, (C, H, W)."""
-    box = display[roi.top : roi.bottom, roi.left : roi.right]
-    size = content_size(roi, settings)
-    rows = plain_rows(box[:, ::-1] if roi.mirror else box, size[0])
-    picture = plain_rows(rows.T, size[1]).T
-    top, left = content_corner(size, settings)
-    canvas = np.zeros(settings.size, np.float32)
-    canvas[top : top + size[0], left : left + size[1]] = picture
-    canvas = canvas * np.float32(1 / (65535 * settings.std))
-    canvas = canvas + np.float32(-settings.mean / settings.std)
-    return np.stack([canvas] * settings.channels)
-
-
 def assert_equal_bits(found: np.ndarray, expected: np.ndarray) -> None:
     assert np.array_equal(found.view(np.uint32), expected.view(np.uint32))
 
@@ -131,13 +90,6 @@ def test_only_the_box_is_read() -> None:
     assert (content(image, Roi(5, 9, 6, 12), (2, 3)) == 500).all()
 
 
-def test_fit_keeps_the_aspect_and_stretch_does_not() -> None:
-    roi = Roi(0, 100, 0, 30)
-    assert content_size(roi, ResizeSettings(size=(50, 40))) == (50, 15)
-    assert content_size(roi, ResizeSettings(size=(50, 40), fit="stretch")) == (50, 40)
-    assert content_size(Roi(0, 1000, 0, 1), ResizeSettings(size=(50, 40))) == (50, 1)
-
-
 @pytest.mark.parametrize(("align", "column"), [("left", 0), ("center", 1)])
 def test_padding_is_normalized_black_and_lies_where_align_says(align: str, column: int) -> None:
     white = np.full((4, 2), 65535, dtype=np.uint16)
@@ -171,18 +123,28 @@ def boxes(draw: st.DrawFn) -> tuple[tuple[int, int], Roi]:
     return (height, width), Roi(top, bottom, left, right, mirror=draw(st.booleans()))
 
 
-SETTINGS = st.builds(
-    ResizeSettings,
-    size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
-    fit=st.sampled_from(["pad", "stretch"]),
-    align=st.sampled_from(["left", "center"]),
-    mean=st.sampled_from([0.0, 0.485, 0.5]),
-    std=st.sampled_from([0.229, 0.5, 1.0]),
-    channels=st.sampled_from([1, 3]),
+NUMBERS = st.sampled_from(
+    [
+        {},
+        {"mean": 0.0, "std": 1.0},
+        {"mean": 0.485, "std": 0.229, "channels": 3},
+        {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "channels": 3},
+    ]
 )
+PLACES = st.fixed_dictionaries(
+    {
+        "size": st.tuples(st.integers(1, 60), st.integers(1, 60)),
+        "fit": st.sampled_from(["pad", "pad-first", "width", "keep", "stretch"]),
+        "align": st.sampled_from(["left", "center"]),
+        "filter": st.sampled_from(["area", "linear", "triangle"]),
+        "bits": st.sampled_from([None, 8, 16]),
+        "rounding": st.sampled_from(["nearest", "down"]),
+    }
+)
+SETTINGS = st.builds(lambda place, numbers: ResizeSettings(**place, **numbers), PLACES, NUMBERS)
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=100, deadline=None)
 @given(case=boxes(), settings=SETTINGS, seed=st.integers(0, 99))
 def test_every_bit_is_that_of_the_plain_sums(case, settings, seed) -> None:
     shape, roi = case
@@ -199,8 +161,9 @@ def test_every_bit_is_that_of_the_plain_sums(case, settings, seed) -> None:
 def test_an_image_of_many_strips_has_the_plain_bits_too(shape, size, mirror) -> None:
     image = noise(*shape)
     roi = Roi(0, shape[0], 0, shape[1], mirror)
-    settings = ResizeSettings(size=size, fit="stretch")
-    assert_equal_bits(resized(image, roi, settings), plain(image, roi, settings))
+    for kind in ("area", "linear", "triangle"):
+        settings = ResizeSettings(size=size, fit="stretch", filter=kind)
+        assert_equal_bits(resized(image, roi, settings), plain(image, roi, settings))
 
 
 def test_a_view_that_is_not_contiguous_gives_the_same_bits() -> None:

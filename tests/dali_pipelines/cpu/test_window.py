@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from dali_pipelines.cpu.window import window as window_images
-from dali_pipelines.grayscale import Voi, display_table
+from dali_pipelines.grayscale import display_table
 from dali_pipelines.pixel_settings import StretchSettings
 from dali_pipelines.records import Grayscale, Window
+from dali_pipelines.shading import Shading
 from dali_pipelines.stages import Pixels
+from dali_pipelines.voi_settings import Voi
 
 AS_IT_IS = StretchSettings()
 
 
 def window(pixels, table, settings=AS_IT_IS):
-    (display,) = window_images([pixels], [table], settings)
+    (display,) = window_images([pixels], [Shading(table, settings)])
     return display
 
 
@@ -89,7 +91,8 @@ def test_table_of_odd_length_is_a_mistake_of_ours():
 def test_each_image_goes_through_its_own_table():
     values = np.array([[0, 1]], np.uint16)
     tables = [np.array([5, 6], np.uint16), np.array([7, 8, 9, 10], np.uint16)]
-    first, second = window_images([Pixels(values), Pixels(values)], tables, AS_IT_IS)
+    shadings = [Shading(table, AS_IT_IS) for table in tables]
+    first, second = window_images([Pixels(values), Pixels(values)], shadings)
     assert (first.tolist(), second.tolist()) == ([[5, 6]], [[7, 8]])
 
 
@@ -160,3 +163,62 @@ def test_threads_do_not_mix_their_images():
         displays = list(pool.map(window, images, tables))
     for display, image, table in zip(displays, images, tables, strict=True):
         np.testing.assert_array_equal(display, table[image.values])
+
+
+IDENTITY = np.arange(65536, dtype=np.uint16)
+
+
+def test_a_stretch_may_round_down_as_a_cast_does():
+    values = np.random.default_rng(6).integers(300, 4000, (40, 50)).astype(np.uint16)
+    settings = StretchSettings("percentiles", rounding="down")
+    display = window(Pixels(values), IDENTITY, settings)
+    low, high = int(values.min()), int(values.max())
+    assert display.tolist() == [
+        [65535 * (int(v) - low) // (high - low) for v in row] for row in values
+    ]
+
+
+def test_eight_bits_are_what_a_cast_of_the_spread_image_to_uint8_gives():
+    values = np.arange(1000, 1500, dtype=np.uint16)[None]
+    settings = StretchSettings("percentiles", rounding="down", bits=8)
+    display = window(Pixels(values), IDENTITY, settings)
+    assert display.tolist() == [[255 * (v - 1000) // 499 * 257 for v in range(1000, 1500)]]
+
+
+def test_eight_bits_without_a_stretch_are_of_the_display_values():
+    values = np.array([[0, 256, 257, 513, 514, 65534, 65535]], np.uint16)
+    display = window(Pixels(values), IDENTITY, StretchSettings(bits=8))
+    assert display.tolist() == [[0, 0, 257, 257, 514, 254 * 257, 65535]]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 4095), (100, 101), (7, 7), (900, 65535)])
+def test_a_sigmoid_from_least_to_greatest_is_that_of_the_standard(low, high):
+    values = np.linspace(low, high, 600).astype(np.uint16)[None]
+    display = window(Pixels(values), IDENTITY, StretchSettings("percentiles", curve="sigmoid"))
+    center, width = (low + high + 1) / 2, high - low + 1  # PS3.3 C.11.2.1.3.1
+    wanted = 65535 / (1 + np.exp(-4 * (values - center) / width))
+    assert np.abs(display - wanted).max() <= 0.5 + 1e-9
+    down = StretchSettings("percentiles", curve="sigmoid", rounding="down")
+    assert (window(Pixels(values), IDENTITY, down) == np.floor(wanted)).all()
+
+
+def test_images_of_one_batch_may_be_spread_in_their_own_ways():
+    values = Pixels(np.array([[10, 20, 30]], np.uint16))
+    plain, spread = window_images(
+        [values, values],
+        [Shading(IDENTITY, AS_IT_IS), Shading(IDENTITY, StretchSettings("percentiles"))],
+    )
+    assert (plain.tolist(), spread.tolist()) == ([[10, 20, 30]], [[0, 32768, 65535]])
+
+
+@pytest.mark.parametrize("shift", [0, 4])
+@pytest.mark.parametrize(("low", "high"), [(0, 100), (2, 97)])
+def test_a_stretch_takes_display_values_whatever_the_order_of_the_table(low, high, shift):
+    table = random_table(12)
+    values = np.random.default_rng(7).integers(0, 65536, (50, 60)).astype(np.uint16)
+    display = window(Pixels(values, shift), table, StretchSettings("percentiles", low, high))
+    shown = table[(values >> shift) & 0xFFF].astype(np.int64)
+    black, white = np.percentile(shown, [low, high], method="inverted_cdf")
+    span = int(white - black)
+    wanted = (2 * 65535 * (shown - int(black)) + span) // (2 * span)
+    assert np.array_equal(display, np.clip(wanted, 0, 65535))

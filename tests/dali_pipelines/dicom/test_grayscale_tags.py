@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from dali_pipelines.columns import grayscale_from_json, grayscale_to_json
-from dali_pipelines.grayscale import Voi, choose_voi, describe_voi, display_table
+from dali_pipelines.grayscale import choose_voi, describe_voi, display_table
 from dali_pipelines.records import Grayscale, ImageRecord, Window
 from dali_pipelines.verdicts import Reason, RejectError
+from dali_pipelines.voi_settings import Voi
 
 Read = Callable[..., ImageRecord]
 CR = "1.2.840.10008.5.1.4.1.1.1"

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dali_pipelines.dicom.image import ReadOptions, read_images
-from dali_pipelines.grayscale import Voi, display_table
+from dali_pipelines.grayscale import display_table
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason, RejectError
+from dali_pipelines.voi_settings import Voi
 from tests.dali_pipelines.dicom.header_space import odd_files, sound_files
 from tests.dicom_file import DicomFile
 

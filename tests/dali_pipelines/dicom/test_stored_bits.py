@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from dali_pipelines.cpu.decode import decode
-from dali_pipelines.grayscale import Voi, display_table
+from dali_pipelines.grayscale import display_table
 from dali_pipelines.phantom.encode import SYNTAXES, encode_frame
 from dali_pipelines.reader import read_encoded
 from dali_pipelines.records import ImageRecord
+from dali_pipelines.voi_settings import Voi
 
 Read = Callable[..., ImageRecord]
 

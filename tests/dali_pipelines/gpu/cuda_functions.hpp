@@ -174,6 +174,8 @@ inline unsigned __float_as_uint(float x) { return shim::bits<unsigned>(x); }
 inline int __float_as_int(float x) { return shim::bits<int>(x); }
 inline float __uint_as_float(unsigned x) { return shim::bits<float>(x); }
 inline float __int_as_float(int x) { return shim::bits<float>(x); }
+inline long long __double_as_longlong(double x) { return shim::bits<long long>(x); }
+inline double __longlong_as_double(long long x) { return shim::bits<double>(x); }
 
 inline int __float2int_rn(float x) { return int(rintf(x)); }
 inline int __float2int_rd(float x) { return int(floorf(x)); }

@@ -15,7 +15,9 @@ from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings, StretchSettings
 from dali_pipelines.plan import EMPTY, sequential_blocks, shuffled_blocks
 from dali_pipelines.recipe import Recipe
+from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.verdicts import Reason, guarded
+from dali_pipelines.voi_settings import Voi
 from tests.dali_pipelines.gpu.compared_batches import assert_same, collect, on_cpu
 from tests.dali_pipelines.gpu.emulated_dali import EmulatedDali
 
@@ -68,6 +70,14 @@ def test_batches_are_those_of_the_cpu(records, gpu, together):
     [
         Recipe("stretched", stretch=StretchSettings("percentiles", 1, 99), resize=RECIPE.resize),
         Recipe("reduced", decode=DecodeSettings(1), resize=RECIPE.resize),
+        Recipe("cut", decode=DecodeSettings(cut=5), resize=RECIPE.resize),
+        Recipe("cut and reduced", decode=DecodeSettings(1, cut=5), resize=RECIPE.resize),
+        Recipe(
+            "two pictures",
+            voi=Voi("lut", fallback="min-max"),
+            roi=RoiSettings(source="min-max"),
+            resize=RECIPE.resize,
+        ),
         Recipe("color", resize=ResizeSettings(size=(16, 24), channels=3, dtype="bfloat16")),
     ],
     ids=lambda recipe: recipe.name,
@@ -117,15 +127,15 @@ def test_an_old_nvjpeg_decodes_no_lossless_jpeg(records, gpu):
 
 
 def test_a_record_whose_gray_scale_gives_no_table_is_rejected(records, gpu, monkeypatch):
-    from dali_pipelines.grayscale import display_table
+    from dali_pipelines.shading import image_shading
     from dali_pipelines.verdicts import RejectError
 
-    def table(grayscale, voi):
-        if grayscale is records[1].grayscale:
+    def shading(record, recipe):
+        if record is records[1]:
             raise RejectError(Reason.VOI, "none")
-        return display_table(grayscale, voi)
+        return image_shading(record, recipe)
 
-    monkeypatch.setattr("dali_pipelines.gpu.batches.display_table", table)
+    monkeypatch.setattr("dali_pipelines.gpu.batches.image_shading", shading)
     loader = gpu(records[:3])
     ((images, valid, *_),) = collect(loader, sequential_blocks(3, 3))
     assert valid == [True, False, True]

@@ -201,6 +201,8 @@ def test_a_lie_after_the_canary_is_found_by_the_proof(new_dali, noise, encoded_o
         Recipe("stretched", stretch=StretchSettings("percentiles", 1, 99), resize=RECIPE.resize),
         Recipe("bfloat16", resize=ResizeSettings(size=(48, 96), channels=3, dtype="bfloat16")),
         Recipe("float16", resize=ResizeSettings(size=(64, 64), fit="stretch", dtype="float16")),
+        Recipe("triangle", resize=ResizeSettings(size=(64, 64), filter="triangle", bits=8)),
+        Recipe("spread", resize=ResizeSettings(size=(64, 64), fit="keep", per_image="standardize")),
     ],
     ids=lambda recipe: recipe.name,
 )

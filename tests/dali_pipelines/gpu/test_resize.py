@@ -1,7 +1,5 @@
 """The resize kernel against its CPU twin, to the bit, and against numbers worked by hand."""
 
-import ctypes
-import mmap
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +9,17 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dali_pipelines.cpu.resize import resize as cpu_resize
 from dali_pipelines.gpu.boxes import DeviceRois, device_boxes
 from dali_pipelines.gpu.resize import resize
 from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.stages import Roi
+from tests.dali_pipelines.gpu.compared_resize import (
+    assert_equal_bits,
+    by_cpu,
+    by_kernel,
+    frame,
+    picture,
+)
 from tests.dali_pipelines.gpu.real_device import on_device
 
 pytestmark = pytest.mark.usefixtures("each_device")
@@ -29,34 +33,6 @@ TOLERANCE = 2e-3
 
 VALUES = ResizeSettings(mean=0.0, std=1 / 65535)  # display values as they are
 RAMP = np.arange(16, dtype=np.uint16).reshape(4, 4) * 1000
-
-
-def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 65536, (height, width), np.uint16)
-
-
-def frame(image: np.ndarray, mirror: bool = False) -> Roi:
-    return Roi(0, image.shape[0], 0, image.shape[1], mirror)
-
-
-def by_kernel(images: list, rois: list, settings: ResizeSettings) -> torch.Tensor:
-    """What the kernel makes of them, in a slot that held NaN."""
-    shape = (len(images), settings.channels, *settings.size)
-    out = on_device(torch.full(shape, torch.nan, dtype=getattr(torch, settings.dtype)))
-    resize([on_device(image) for image in images], rois, settings, out)
-    return out.cpu()
-
-
-def by_cpu(images: list, rois: list, settings: ResizeSettings) -> np.ndarray:
-    out = np.full((len(images), settings.channels, *settings.size), np.nan, np.float32)
-    cpu_resize(images, rois, replace(settings, dtype="float32"), out)
-    return out
-
-
-def assert_equal_bits(images: list, rois: list, settings: ResizeSettings) -> None:
-    expected = by_cpu(images, rois, settings)
-    found = by_kernel(images, rois, settings).numpy()
-    assert np.array_equal(found.view(np.uint32), expected.view(np.uint32))
 
 
 @pytest.mark.parametrize(
@@ -236,17 +212,3 @@ def test_all_white_is_white(shape: tuple[int, int]) -> None:
     assert (levels - 1).abs().max() <= 2.0**-22  # measured: 2 ulp of float32
     for dtype in ("bfloat16", "float16"):
         assert (by_kernel([white], [frame(white)], replace(settings, dtype=dtype)) == 1).all()
-
-
-@pytest.mark.parametrize("each_device", ["host"], indirect=True)
-@pytest.mark.parametrize("size", [(1, 1), (3, 5), (7, 3), (64, 64), (70, 200)])
-@pytest.mark.parametrize("mirror", [False, True])
-def test_nothing_outside_the_image_is_read(size: tuple[int, int], mirror: bool) -> None:
-    """A read past either end of the page ends the run of the tests with a segmentation fault."""
-    page = mmap.PAGESIZE
-    pages = mmap.mmap(-1, 3 * page)
-    start = ctypes.addressof(ctypes.c_char.from_buffer(pages))
-    for place in (start, start + 2 * page):
-        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(place), page, 0) == 0  # no access
-    image = np.frombuffer(pages, np.uint16, page // 2, page).reshape(32, -1)
-    assert_equal_bits([image], [frame(image, mirror)], ResizeSettings(size=size, fit="stretch"))

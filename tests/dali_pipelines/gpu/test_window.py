@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from dali_pipelines.cpu.window import window as cpu_window
 from dali_pipelines.gpu.window import window as gpu_window
-from dali_pipelines.grayscale import Voi, display_table
+from dali_pipelines.grayscale import display_table
 from dali_pipelines.pixel_settings import StretchSettings
 from dali_pipelines.records import Grayscale, Lut, Window
+from dali_pipelines.shading import Shading
 from dali_pipelines.stages import Pixels
+from dali_pipelines.voi_settings import Voi
 from tests.dali_pipelines.gpu.real_device import on_device, on_host
 
 AS_IT_IS, MIN_MAX = StretchSettings(), StretchSettings("percentiles")
@@ -22,6 +24,11 @@ STRETCHES = [
         StretchSettings("percentiles", *ends)
         for ends in [(1, 99), (0.5, 50), (0, 0.001), (99, 100)]
     ),
+    StretchSettings(bits=8),
+    StretchSettings("percentiles", rounding="down"),
+    StretchSettings("percentiles", 1, 99, rounding="down", bits=8),
+    StretchSettings("percentiles", curve="sigmoid"),
+    StretchSettings("percentiles", curve="sigmoid", rounding="down", bits=8),
 ]
 
 pytestmark = pytest.mark.usefixtures("each_device")
@@ -40,11 +47,19 @@ def spread(stored, bits):
     return np.rint(stored.astype(float) * 65535 / ((1 << bits) - 1)).astype(np.uint16)
 
 
+def shadings(tables, stretch):
+    return [Shading(table, stretch) for table in tables]
+
+
 def check(pixels, tables, stretch):
     """The display values, the same from both devices."""
-    wanted = cpu_window(pixels, tables, stretch)
+    return check_shadings(pixels, shadings(tables, stretch))
+
+
+def check_shadings(pixels, shadings):
+    wanted = cpu_window(pixels, shadings)
     moved = [Pixels(on_device(np.ascontiguousarray(image.values)), image.shift) for image in pixels]
-    for displays in (gpu_window(moved, tables, stretch), gpu_window(pixels, tables, stretch)):
+    for displays in (gpu_window(moved, shadings), gpu_window(pixels, shadings)):
         assert len(displays) == len(wanted)
         for display, expected in zip(displays, wanted, strict=True):
             assert display.dtype == torch.uint16
@@ -121,6 +136,27 @@ def test_a_ragged_batch_of_many_tables(stretch):
     check(pixels, [random_table(b, seed=b) for b in bits], stretch)
 
 
+def test_a_batch_of_many_stretches():
+    shapes = [(3 + k, 40 - k) for k in range(2 * len(STRETCHES))]
+    pixels = [Pixels(random_values(12, shape, seed)) for seed, shape in enumerate(shapes)]
+    mixed = [
+        Shading(random_table(12, seed), STRETCHES[5 * seed % len(STRETCHES)])
+        for seed in range(len(shapes))
+    ]
+    check_shadings(pixels, mixed)
+
+
+@pytest.mark.parametrize("stretch", STRETCHES[-5:], ids=str)
+def test_all_levels_of_every_range(stretch):
+    """All 65,536 entries of a table, spread from ends that are near and far apart."""
+    for low, high in [(0, 65535), (1, 65534), (0, 1), (7, 9), (100, 4195), (65534, 65535)]:
+        values = np.array([[low, high, (low + high) // 2]], np.uint16)
+        table = np.arange(65536, dtype=np.uint16)
+        check_shadings([Pixels(values)], [Shading(table, stretch)])
+        inside = np.arange(low, high + 1, dtype=np.uint16)[None]
+        check_shadings([Pixels(inside)], [Shading(table, stretch)])
+
+
 def test_more_than_one_block_of_threads_has_its_part():
     shape = (257, 513)  # nine blocks, the last of them nearly idle
     for stretch in STRETCHES[:3]:
@@ -132,8 +168,8 @@ def test_more_than_one_block_of_threads_has_its_part():
 def test_any_address_of_a_px_will_do(offset, stretch):
     values, table = random_values(12, 20 * 11 + offset), random_table(12)
     view = on_device(values)[offset:].view(20, 11)
-    (display,) = gpu_window([Pixels(view)], [table], stretch)
-    (wanted,) = cpu_window([Pixels(values[offset:].reshape(20, 11))], [table], stretch)
+    (display,) = gpu_window([Pixels(view)], shadings([table], stretch))
+    (wanted,) = cpu_window([Pixels(values[offset:].reshape(20, 11))], shadings([table], stretch))
     np.testing.assert_array_equal(on_host(display), wanted)
 
 
@@ -144,8 +180,8 @@ def test_views_with_gaps_and_read_only_arrays(stretch):
     view.setflags(write=False)
     check([Pixels(view)], [table], stretch)
     gaps = on_device(values)[1::2, 3:20]
-    (display,) = gpu_window([Pixels(gaps)], [table], stretch)
-    (wanted,) = cpu_window([Pixels(values[1::2, 3:20])], [table], stretch)
+    (display,) = gpu_window([Pixels(gaps)], shadings([table], stretch))
+    (wanted,) = cpu_window([Pixels(values[1::2, 3:20])], shadings([table], stretch))
     np.testing.assert_array_equal(on_host(display), wanted)
 
 
@@ -153,7 +189,7 @@ def test_inputs_stay_as_they_are():
     values, table = on_device(random_values(12, (9, 9))), random_table(12)
     before = values.clone(), table.copy()
     table.setflags(write=False)
-    (display,) = gpu_window([Pixels(values)], [table], MIN_MAX)
+    (display,) = gpu_window([Pixels(values)], shadings([table], MIN_MAX))
     assert display.data_ptr() != values.data_ptr()
     np.testing.assert_array_equal(on_host(values), on_host(before[0]))
     np.testing.assert_array_equal(table, before[1])
@@ -162,10 +198,12 @@ def test_inputs_stay_as_they_are():
 def test_hand_worked_stretch():
     table = np.array([10, 20, 30, 50], np.uint16)
     values = on_device(np.array([[0, 1], [2, 3]], np.uint16))
-    (display,) = gpu_window([Pixels(values)], [table], MIN_MAX)
+    (display,) = gpu_window([Pixels(values)], shadings([table], MIN_MAX))
     # 65535 / 4 = 16383.75, 65535 / 2 = 32767.5
     assert display.tolist() == [[0, 16384], [32768, 65535]]
-    (display,) = gpu_window([Pixels(values)], [table], StretchSettings("percentiles", 30, 75))
+    (display,) = gpu_window(
+        [Pixels(values)], shadings([table], StretchSettings("percentiles", 30, 75))
+    )
     assert display.tolist() == [[0, 0], [65535, 65535]]  # ranks 2 and 3: 20 and 30
 
 
@@ -176,23 +214,33 @@ def test_a_batch_is_as_many_launches_as_an_image(each_device):
     for count in (1, 6):
         for kind, kernels in wanted.items():
             each_device.launched.clear()
-            gpu_window([Pixels(values)] * count, [table] * count, STRETCHES[kind])
+            gpu_window([Pixels(values)] * count, shadings([table] * count, STRETCHES[kind]))
             assert each_device.launched == [("window", kernel) for kernel in kernels]
 
 
+def test_a_mixed_batch_launches_no_kernel_twice(each_device):
+    values, table = random_values(8, (5, 5)), random_table(8)
+    mixed = [Shading(table, stretch) for stretch in STRETCHES]
+    gpu_window([Pixels(values)] * len(mixed), mixed)
+    kernels = ["extremes", "histogram", "find_ranks", "stretch", "window"]
+    assert each_device.launched == [("window", kernel) for kernel in kernels]
+
+
 def test_no_images_are_no_launch(each_device):
-    assert gpu_window([], [], MIN_MAX) == []
+    assert gpu_window([], shadings([], MIN_MAX)) == []
     assert each_device.launched == []
 
 
 def test_table_of_odd_length_is_a_mistake_of_ours():
     with pytest.raises(AssertionError, match="one entry for each bit pattern"):
-        gpu_window([Pixels(np.zeros((2, 2), np.uint16))], [np.zeros(1000, np.uint16)], AS_IT_IS)
+        gpu_window(
+            [Pixels(np.zeros((2, 2), np.uint16))], shadings([np.zeros(1000, np.uint16)], AS_IT_IS)
+        )
 
 
 def test_each_image_needs_a_table():
     with pytest.raises(ValueError, match="zip"):
-        gpu_window([Pixels(np.zeros((2, 2), np.uint16))] * 2, [random_table(8)], AS_IT_IS)
+        gpu_window([Pixels(np.zeros((2, 2), np.uint16))] * 2, shadings([random_table(8)], AS_IT_IS))
 
 
 @st.composite
@@ -210,7 +258,9 @@ def images(draw):
 @st.composite
 def stretches(draw):
     low = draw(st.floats(0, 99))
-    return StretchSettings("percentiles", low, draw(st.floats(low, 100, exclude_min=True)))
+    high = draw(st.floats(low, 100, exclude_min=True))
+    rounding, bits = draw(st.sampled_from(["nearest", "down"])), draw(st.sampled_from([8, 16]))
+    return StretchSettings("percentiles", low, high, rounding, bits=bits)
 
 
 @settings(
@@ -219,7 +269,12 @@ def stretches(draw):
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # it holds nothing of an example
 )
 @given(
-    st.lists(images(), min_size=1, max_size=3), st.one_of(st.sampled_from(STRETCHES), stretches())
+    st.lists(
+        st.tuples(images(), st.one_of(st.sampled_from(STRETCHES), stretches())),
+        min_size=1,
+        max_size=3,
+    )
 )
-def test_any_batch(batch, stretch):
-    check([pixels for pixels, _ in batch], [table for _, table in batch], stretch)
+def test_any_batch(batch):
+    pixels = [image for (image, _), _ in batch]
+    check_shadings(pixels, [Shading(table, stretch) for (_, table), stretch in batch])

@@ -21,6 +21,15 @@ def test_normalization_is_undone() -> None:
     assert np.allclose(display_values(tile(0.75).image, RECIPE), 0.75)
 
 
+def test_what_was_spread_is_shown_from_its_least_to_its_greatest() -> None:
+    image = np.array([[[-1.5, 0.0, 2.5]]], np.float32)
+    settings = ResizeSettings(size=(1, 3), per_image="standardize", mean=0.0, std=1.0)
+    recipe = Recipe("nyu", resize=settings)
+    assert display_values(image, recipe).tolist() == [[0, 0.375, 1]]
+    assert display_values(np.ones_like(image), recipe).tolist() == [[0, 0, 0]]
+    assert image[0, 0, 0] == -1.5
+
+
 def test_tiles_are_black_to_white_in_their_order() -> None:
     picture = imread(io.BytesIO(contact_sheet([tile(0.0), tile(1.0)], RECIPE)))
     middle = picture[int(picture.shape[0] * 0.6), :, 0]

@@ -7,12 +7,13 @@ import pytest
 
 from dali_pipelines.inspection.content import Content
 from dali_pipelines.inspection.decisions import describe
-from dali_pipelines.pixel_settings import ResizeSettings, StretchSettings
+from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings, StretchSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Grayscale, ImageRecord, Lut, Window
 from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.stages import Roi
 from dali_pipelines.verdicts import Flag
+from dali_pipelines.voi_settings import Voi
 
 RECIPE = Recipe("small", resize=ResizeSettings(size=(100, 60)))
 SEEN = Content((), "right", "right", 0.0, 0.0)
@@ -110,6 +111,83 @@ def test_what_the_recipe_asks_for(record: ImageRecord) -> None:
     assert said["mirror"] == "no, as the recipe asks"
     assert said["resize"] == "400 x 100 px to 100 x 60 (x 0.25 down, 0.6 across); nothing added"
     assert said["numbers"] == "black 0, white 1, 3 equal channels, bfloat16"
+
+
+def test_gray_values_that_a_published_recipe_takes(record: ImageRecord) -> None:
+    gray = Grayscale(12, 12, slope=2.0, function="SIGMOID", invert=True, padding=(0, 30))
+    recipe = Recipe(
+        "published",
+        decode=DecodeSettings(cut=5),
+        voi=Voi("lut", fallback="min-max", polarity="as-stored"),
+        stretch=StretchSettings(curve="header", bits=8),
+        roi=RoiSettings("otsu", "min-max", mirror_by="columns", mirror_share=0.25),
+    )
+    tags = replace(record.tags, photometric="MONOCHROME1")
+    said = words(replace(record, grayscale=gray, tags=tags), recipe)
+    assert said["modality"] == "not looked at: stored values are taken"
+    assert said["polarity"] == (
+        "MONOCHROME1: not inverted, as the recipe asks; background is bright"
+    )
+    assert said["padding"] == "stored values 0 to 30: shown like any other"
+    assert said["stretch"] == (
+        "display values between the least and greatest spread out along a sigmoid, 256 levels"
+    )
+    assert said["edge"] == "5 px are cut off each side before anything is measured"
+    assert said["looked at"] == (
+        "stored values from the least to the greatest, for the box and which way it is turned"
+    )
+    assert said["mirror"] == "yes: the sum of the outer 25% of the columns is greater at the right"
+    lut = replace(record, grayscale=replace(gray, voi_luts=(_lut(4096),)))
+    said = words(lut, replace(recipe, voi=replace(recipe.voi, luts_of="GE")))
+    assert said["window"] == (
+        "stored values from the least to the greatest: the header has no usable VOI LUT; "
+        "the LUTs of this maker do not count, as the recipe asks"
+    )
+    windowed = replace(record, grayscale=replace(gray, windows=(Window(9, 9),)))
+    as_shown = replace(recipe, voi=Voi(padding="ignored"), stretch=StretchSettings(bits=8))
+    said = words(windowed, as_shown, replace(BOX, mirror=False))
+    assert said["stretch"] == "rounded down to 256 levels"
+    assert said["padding"] == "stored values 0 to 30: shown like any other"
+    assert said["mirror"].startswith("no: the sum of the outer 25% of the columns is not greater")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"fit": "pad-first", "align": "center", "filter": "linear"},
+            "200 x 60 px to 100 x 60 (x 0.5 down, 0.5 across, linear); "
+            "black added first: 30 px left, 30 px right",
+        ),
+        ({"fit": "width"}, "200 x 60 px to 200 x 60 (x 1 down, 1 across); "
+         "cut off: 50 px above, 50 px below"),
+        ({"fit": "keep", "size": (90, 65), "align": "center", "filter": "triangle"},
+         "200 x 60 px to 200 x 60 (x 1 down, 1 across); black added: 2 px left, 3 px right; "
+         "cut off: 55 px above, 55 px below"),
+    ],
+)  # fmt: skip
+def test_what_is_added_and_cut_off(record: ImageRecord, changes: dict, expected: str) -> None:
+    recipe = Recipe("other", resize=ResizeSettings(**{"size": (100, 60), **changes}))
+    assert words(record, recipe)["resize"] == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"bits": 16, "per_image": "min-max", "per_image_bits": 8},
+         "rounded to 65,536 levels, its least value -1, its greatest 1 in 256 levels, 1 channel, "
+         "float32"),
+        ({"bits": 8, "channels": 3}, "rounded to 256 levels, black -1, white 1, 3 equal channels, "
+         "float32"),
+        ({"per_image": "standardize", "mean": 0.0, "std": 1.0},
+         "its mean 0, one deviation above 1, 1 channel, float32"),
+        ({"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "channels": 3},
+         "black -2.118 / -2.036 / -1.804, white 2.249 / 2.429 / 2.64, 3 channels, float32"),
+    ],
+)  # fmt: skip
+def test_numbers_of_each_form(record: ImageRecord, changes: dict, expected: str) -> None:
+    recipe = Recipe("other", resize=ResizeSettings(**changes))
+    assert words(record, recipe)["numbers"] == expected
 
 
 def test_no_breast_and_no_side(record: ImageRecord) -> None:

@@ -10,7 +10,6 @@ from PIL import Image
 
 import dali_pipelines.decoder
 import dali_pipelines.inspection.previewer
-from dali_pipelines.grayscale import Voi
 from dali_pipelines.inspection.contact_sheet import display_values
 from dali_pipelines.inspection.previewer import preview_images
 from dali_pipelines.loader import Loader
@@ -21,6 +20,7 @@ from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.verdicts import Reason, Reject
+from dali_pipelines.voi_settings import Voi
 from tests.pool_without_children import PoolWithoutChildren
 
 RECIPE = Recipe("small", resize=ResizeSettings(size=(640, 300)))

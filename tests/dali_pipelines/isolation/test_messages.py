@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dali_pipelines.grayscale import Voi
 from dali_pipelines.isolation.messages import (
     ANSWER_BYTES,
     Request,
@@ -22,6 +21,7 @@ from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Grayscale, ImageRecord, Lut, StreamInfo, Window
 from dali_pipelines.stages import Pixels
 from dali_pipelines.verdicts import Reason, RejectError
+from dali_pipelines.voi_settings import Voi
 
 STREAM = StreamInfo("j2k", 41, 30, 1, 12, signed=False)
 LUT = Lut(-5, 12, bytes(range(256)) * 8)

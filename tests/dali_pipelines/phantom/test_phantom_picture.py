@@ -169,3 +169,17 @@ def test_jpegls_images_have_16_bits_whoever_made_them() -> None:
     picture = draw(0, 0, dataclasses.replace(SETTINGS, syntax="jpegls"))
     assert picture.header.precision == 16
     assert picture.values.max() > 1 << 14
+
+
+@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("index", range(len(IMAGES)))
+def test_the_breast_is_where_the_picture_is_not_air(number: int, index: int) -> None:
+    picture = draw(number, index)
+    shown = upright(picture)
+    label = draw_marker(shown.shape, f"{picture.header.laterality} {picture.header.view}")
+    air = shown[~picture.breast & ~label]
+    assert air.max() < shown[picture.breast].min() + 1
+    chest_wall = 0 if picture.header.laterality == "L" else -1
+    assert picture.breast[:, chest_wall].any()
+    assert not picture.breast[:, -1 - chest_wall].any()
+    assert 0.2 < picture.breast.mean() < 0.8

@@ -1,0 +1,115 @@
+"""What a preprocess would do, without a file written: counts, bytes, and seconds by a sample."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from dali_pipelines.inspection.sampling import draw_few
+from dali_pipelines.loader import Loader
+from dali_pipelines.plan import sequential_blocks
+from dali_pipelines.recipe import Recipe
+from dali_pipelines.records import ImageRecord
+from dali_pipelines.shards.make import as_stored
+from dali_pipelines.shards.payloads import encoding_of
+from dali_pipelines.shards.plan import ShardPlan, plan_shards
+from dali_pipelines.shards.preprocess import Task
+from dali_pipelines.shards.settings import ShardSettings, stored_recipe, stored_shape
+from dali_pipelines.shards.state import find_rows, is_settled
+
+WARM: Final = 8  # images that start the decoders, and are not timed where there are others
+TIMED: Final = 16
+
+OpenLoader = Callable[[Sequence[ImageRecord], Recipe], Loader]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The images of the shards that are missing, by transfer syntax and by manufacturer.
+
+    `held` images lie in shards that stay. `bytes` to be written: exact for the numbers of format
+    shards, less its tables; else, as `seconds`, by the mean of a sample of `timed` images.
+    """
+
+    images: int
+    held: int
+    syntaxes: Mapping[str, int]
+    manufacturers: Mapping[str, int]
+    bytes: int
+    seconds: float
+    timed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def estimate(
+    records: Sequence[ImageRecord],
+    recipe: Recipe,
+    out: Path,
+    settings: ShardSettings,
+    task: Task,
+    open_loader: OpenLoader = Loader,
+) -> Estimate:
+    """What `preprocess` with these arguments would do; nothing is written, nothing is locked."""
+    plan = plan_shards(records, recipe, settings, out)
+    todo = _todo(plan, task)
+    total = sum(len(shard.images) for shard in task.share.take(plan))
+    sample = draw_few(todo, WARM + TIMED)
+    seconds, size, timed = _time(sample, recipe, settings, open_loader) if sample else (0.0, 0.0, 0)
+    if settings.format == "shards":
+        size = prod(stored_shape(recipe, settings)) * np.dtype(settings.dtype).itemsize
+    return Estimate(
+        images=len(todo),
+        held=total - len(todo),
+        syntaxes=_counted(f"{r.stream.kind} {r.tags.transfer_syntax_uid}" for r in todo),
+        manufacturers=_counted(r.tags.manufacturer or "not named" for r in todo),
+        bytes=round(size * len(todo)),
+        seconds=round(seconds * len(todo), 3),
+        timed=timed,
+    )
+
+
+def _todo(plan: ShardPlan, task: Task) -> list[ImageRecord]:
+    return [
+        image.record
+        for shard in task.share.take(plan)
+        if not is_settled(find_rows(shard, plan), retry_failed=task.retry_failed)
+        for image in shard.images
+    ]
+
+
+def _time(
+    sample: Sequence[ImageRecord], recipe: Recipe, settings: ShardSettings, open_loader: OpenLoader
+) -> tuple[float, float, int]:
+    """Seconds and encoded bytes an image, and how many images were timed."""
+    warm = sequential_blocks(min(WARM, len(sample)), settings.batch)
+    timed = sequential_blocks(len(sample), settings.batch)
+    timed = timed[len(warm) :] if len(timed) > len(warm) else timed
+    encode = encoding_of(settings).encode
+    with (
+        open_loader(sample, stored_recipe(recipe, settings)) as loader,
+        ThreadPoolExecutor() as pool,
+    ):
+        for _ in loader.run(warm):
+            pass
+        start, sizes = time.perf_counter(), list[int]()
+        for batch in loader.run(timed):
+            valid = np.flatnonzero(batch.valid.numpy())
+            images = as_stored(batch.images, settings.dtype)[valid]
+            sizes += [len(payload) for payload in pool.map(encode, images)]
+        elapsed = time.perf_counter() - start
+    count = int((timed >= 0).sum())
+    return elapsed / count, sum(sizes) / max(1, len(sizes)), count
+
+
+def _counted(names: Any) -> dict[str, int]:
+    """Each name's number, the most frequent first."""
+    return dict(sorted(Counter(names).items(), key=lambda item: (-item[1], item[0])))

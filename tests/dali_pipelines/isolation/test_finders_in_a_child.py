@@ -1,0 +1,33 @@
+"""A decoder process may look for the breast by any method, within the memory that an image gets."""
+
+from collections.abc import Callable
+from typing import get_args
+
+import numpy as np
+
+from dali_pipelines.cpu.reduced_decode import decode_reduced
+from dali_pipelines.isolation.isolated_decoder import IsolatedDecoder
+from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings
+from dali_pipelines.recipe import Recipe
+from dali_pipelines.roi_settings import Method, RoiSettings
+
+
+def test_one_child_finds_by_every_method(encoded_of: Callable) -> None:
+    rows, columns = np.mgrid[:160, :130]
+    breast = ((rows - 80) / 60) ** 2 + (columns / 90) ** 2 < 1
+    encoded = encoded_of(np.where(breast, 2000, 20).astype(np.uint16), "j2k", 12)
+    decoder = IsolatedDecoder(timeout_s=60)
+    try:
+        for method in get_args(Method):
+            recipe = Recipe(
+                method,
+                decode=DecodeSettings("auto"),
+                roi=RoiSettings(method, "min-max", mirror_by="columns"),
+                resize=ResizeSettings((70, 40)),
+            )
+            found = decoder.decode(encoded, recipe)
+            wanted = decode_reduced(encoded, recipe)
+            assert found.reduce == wanted.reduce
+            assert np.array_equal(found.values, wanted.values)
+    finally:
+        decoder.close()

@@ -1,0 +1,55 @@
+"""The detector's edge cut off, and boxes brought back to the px of the file."""
+
+import numpy as np
+import pytest
+
+from dali_pipelines.frame_cut import cut_frame, to_file_px
+from dali_pipelines.pixel_settings import DecodeSettings
+from dali_pipelines.records import StreamInfo
+from dali_pipelines.stages import Pixels, Roi
+
+
+def stream(height, width):
+    return StreamInfo("raw", height, width, 1, 12, signed=False)
+
+
+def test_the_same_px_go_on_each_side():
+    values = np.arange(12 * 10, dtype=np.uint16).reshape(12, 10)
+    cut = cut_frame(Pixels(values, shift=4), DecodeSettings(cut=3))
+    assert cut.shift == 4
+    assert np.array_equal(cut.values, values[3:9, 3:7])
+    assert np.shares_memory(cut.values, values)
+
+
+def test_no_cut_is_the_image_itself():
+    pixels = Pixels(np.zeros((4, 4), np.uint16))
+    assert cut_frame(pixels, DecodeSettings()) is pixels
+
+
+@pytest.mark.parametrize(
+    ("shape", "left"), [((1, 1), (1, 1)), ((2, 9), (2, 1)), ((3, 10), (1, 2)), ((8, 20), (2, 14))]
+)
+def test_one_px_at_least_is_left(shape, left):
+    pixels = Pixels(np.zeros(shape, np.uint16))
+    cut = 6 if shape != (8, 20) else 3
+    assert cut_frame(pixels, DecodeSettings(cut=cut)).values.shape == left
+
+
+def test_boxes_are_brought_back_to_the_file():
+    box = Roi(0, 90, 20, 40, mirror=True, found=False)
+    back = to_file_px(box, 0, stream(100, 60), DecodeSettings(cut=5))
+    assert back == Roi(5, 95, 25, 45, mirror=True, found=False)
+
+
+@pytest.mark.parametrize("reduce", [0, 1, 2, 3])
+@pytest.mark.parametrize("cut", [0, 1, 5, 30])
+def test_of_fewer_levels_as_many_px_go_to_within_one_of_them(reduce, cut):
+    height, width = 101, 67
+    values = np.zeros((-(-height >> reduce), -(-width >> reduce)), np.uint16)
+    settings = DecodeSettings(cut=cut)
+    left = cut_frame(Pixels(values, reduce=reduce), settings).values.shape
+    box = to_file_px(Roi(0, left[0], 0, left[1]), reduce, stream(height, width), settings)
+    step = 1 << reduce
+    for start, end, edge in ((box.top, box.bottom, height), (box.left, box.right, width)):
+        assert cut <= start < cut + step
+        assert edge - cut - 2 * step < end <= min(edge, edge - cut + step - 1)
