@@ -19,7 +19,7 @@ from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.rejections import Rejections
 from dali_pipelines.stages import Batch
-from dali_pipelines.steps import Device, choose_device, load_batches
+from dali_pipelines.steps import Device, choose_device, load_batches, load_finder
 from dali_pipelines.verdicts import Reject
 
 log = logging.getLogger("mammo.loader")
@@ -30,7 +30,8 @@ class Loader:
 
     `device` is what decodes and prepares: "auto" takes the GPU if there is one that can, and says
     so. `rejects_by_id` fills up with one Reject for each record that gave no image, `counts` says
-    how many images each decoder took. Raises DeviceError where the device cannot prepare images.
+    how many images each decoder took. Raises DeviceError where the device cannot prepare images,
+    ConfigError where the model of a detector is not there.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Loader:
         self.records = records
         self.recipe = recipe
         self.device = choose_device(device)
+        load_finder(self.device, recipe.roi)  # what is missing shows before the first image
         self._settings = settings or LoaderSettings()
         self._rejections = Rejections(records)
         self._batches = load_batches(self.device)(records, recipe, self._settings, self._rejections)

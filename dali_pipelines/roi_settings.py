@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
+from dali_pipelines.thumbnail_settings import DetectorSettings, OtsuSettings
+
 LEVEL_STEP: Final = 257  # display values in one of 256 levels
 
 Method = Literal[
-    "auto", "contour", "component", "otsu", "profile", "run", "mean-profile", "window", "none"
-]
+    "auto", "contour", "component", "otsu", "profile", "run", "mean-profile", "window",
+    "detector", "none"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class AutoSettings:
     kept.
     """
 
-    threshold: float = 0.02
+    threshold: float = 0.0125
     margin: float = 0.01
     min_area: float = 0.04
 
@@ -66,26 +69,6 @@ class ComponentSettings:
 
     def __post_init__(self) -> None:
         _check_level("component", self.level)
-
-
-@dataclass(frozen=True, slots=True)
-class OtsuSettings:
-    """The fallback of the RSNA 2023 winner's box detector.
-
-    On the image shrunk (linear, no antialias) to fit a square of `size` px: px above `percentile`
-    become the minimum, a 5 x 5 Gaussian, Otsu's threshold, a 3 x 3 dilation, the largest outer
-    contour. One that encloses less than `min_area` of that image counts as not found.
-    """
-
-    size: int = 416
-    percentile: float = 95.0
-    min_area: float = 0.04
-
-    def __post_init__(self) -> None:
-        if not 8 <= self.size <= 2048:
-            raise ValueError(f"roi.otsu.size must lie in 8 ... 2048 px, not {self.size}")
-        if not 0 <= self.percentile <= 100 or not 0 <= self.min_area < 1:
-            raise ValueError("roi.otsu.percentile must lie in 0 ... 100, min_area in [0, 1)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +167,12 @@ class RoiSettings:
     values as they are. `mirror` "chest-left" flips a picture whose chest wall is at the right, by
     `mirror_by`: "breast", more of the part that was found lies in the right half; "columns", the
     sum of the display values in the outer `mirror_share` of the columns is greater at the right.
+    "chest-right" flips one whose chest wall is at the left, where that sum is greater at the left.
     """
 
     method: Method = "auto"
     source: Literal["display", "min-max", "stored"] = "display"
-    mirror: Literal["chest-left", "none"] = "chest-left"
+    mirror: Literal["chest-left", "chest-right", "none"] = "chest-left"
     mirror_by: Literal["breast", "columns"] = "breast"
     mirror_share: float = 0.5
     auto: AutoSettings = field(default_factory=AutoSettings)
@@ -199,6 +183,7 @@ class RoiSettings:
     run: RunSettings = field(default_factory=RunSettings)
     mean_profile: MeanProfileSettings = field(default_factory=MeanProfileSettings)
     window: WindowSettings = field(default_factory=WindowSettings)
+    detector: DetectorSettings = field(default_factory=DetectorSettings)
 
     def __post_init__(self) -> None:
         if not 0 < self.mirror_share <= 0.5:
@@ -208,6 +193,15 @@ class RoiSettings:
                 f"roi.method {self.method!r} does not tell where the breast lies; "
                 "use roi.mirror_by: columns, or roi.mirror: none"
             )
+        told = self.mirrors_by_columns and not self.searches_mirrored
+        if self.mirror == "chest-right" and not told:
+            raise ValueError(
+                "roi.mirror 'chest-right' goes with roi.mirror_by: columns, and not with "
+                "roi.method 'profile' or 'window', which look from the left"
+            )
+
+        if self.method == "detector":
+            self.detector.require_digest()
 
     @property
     def constants(self) -> Any:
@@ -226,6 +220,11 @@ class RoiSettings:
         return self.mirror != "none" and self.mirror_by == "columns"
 
     @property
+    def lean_sign(self) -> int:
+        """1 where a picture that leans to the right is flipped, -1 where one to the left is."""
+        return -1 if self.mirror == "chest-right" else 1
+
+    @property
     def searches_mirrored(self) -> bool:
         """Whether the finder itself has to know at which side the chest wall is."""
         return self.method in {"profile", "window"}
@@ -242,7 +241,9 @@ class RoiSettings:
             used["mirror_by"] = self.mirror_by
         if by_columns or self.method == "window":
             used["mirror_share"] = self.mirror_share
-        if self.constants is not None:
+        if self.method == "detector":
+            used["constants"] = {**self.detector.used(), "otsu": asdict(self.otsu)}
+        elif self.constants is not None:
             used["constants"] = asdict(self.constants)
         if self.constants is not None or by_columns:
             used["source"] = self.source

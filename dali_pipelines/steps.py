@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from dali_pipelines.detector import load_detector
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.frame_cut import cut_frame, from_file_px
 from dali_pipelines.pixel_settings import ResizeSettings
@@ -116,9 +117,14 @@ def load_steps(device: Device) -> Steps:
 
 
 def load_finder(device: Device, settings: RoiSettings) -> None:
-    """Import what the ROI step of that device would import at its first image."""
+    """Load what the ROI step of that device would load at its first image.
+
+    Raises DeviceError or ConfigError where the model of a detector cannot be had.
+    """
     if settings.method != "none":
         _part(device, f"finders.{settings.module}", "find")
+    if settings.method == "detector":
+        load_detector(settings.detector)
 
 
 def load_batches(device: Device) -> Any:

@@ -7,7 +7,7 @@ in doubles, so that they are rounded as there.
 import math
 from dataclasses import dataclass
 
-from dali_pipelines.roi_settings import OtsuSettings
+from dali_pipelines.thumbnail_settings import OtsuSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def mirror(
     if not settings.mirrors_by_columns or settings.searches_mirrored:
         return rois
     return [
-        replace(roi, mirror=lean > 0)
+        replace(roi, mirror=settings.lean_sign * lean > 0)
         for roi, lean in zip(rois, leans(displays, settings), strict=True)
     ]
 

@@ -36,7 +36,7 @@ def mirror(
     if not settings.mirrors_by_columns or settings.searches_mirrored or not displays:
         return rois
     boxes = device_boxes(rois).clone()
-    boxes[:, FIELDS.index("mirror")] = leans(displays, settings) > 0
+    boxes[:, FIELDS.index("mirror")] = settings.lean_sign * leans(displays, settings) > 0
     return rois.with_boxes(boxes) if isinstance(rois, DeviceRois) else DeviceRois(boxes)
 
 

@@ -12,7 +12,7 @@ from dali_pipelines.cpu.breast.frame_lines import inside_frame
 from dali_pipelines.geometry import block_edge
 from dali_pipelines.stages import Roi
 
-_LEAST_CONTRAST: Final = 5  # levels of 256, as in the default settings of the method "auto"
+_LEAST_CONTRAST: Final = 3  # levels of 256, as in the default settings of the method "auto"
 _OF_AN_ELLIPSE: Final = math.pi / 4  # the share of its box that an ellipse takes up, or half of one
 
 

@@ -149,7 +149,8 @@ def _mirror(box: Roi, record: ImageRecord, recipe: Recipe, content: Content) -> 
     if recipe.roi.mirror_by == "columns":
         greater = "greater" if box.mirror else "not greater"
         outer = f"the outer {recipe.roi.mirror_share:.0%} of the columns"
-        return f"{'yes' if box.mirror else 'no'}: the sum of {outer} is {greater} at the right"
+        side = "left" if recipe.roi.mirror == "chest-right" else "right"
+        return f"{'yes' if box.mirror else 'no'}: the sum of {outer} is {greater} at the {side}"
     if not box.found:
         return "no, as there is no breast to turn"
     half = "right" if box.mirror else "left"

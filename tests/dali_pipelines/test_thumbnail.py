@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dali_pipelines.roi_settings import OtsuSettings
 from dali_pipelines.thumbnail import thumbnail
+from dali_pipelines.thumbnail_settings import OtsuSettings
 
 
 @pytest.mark.parametrize(

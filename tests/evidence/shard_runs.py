@@ -32,6 +32,7 @@ def write_images(folder: Path, patients: int) -> Path:
 def start(manifest: Path, out: Path, *options: str) -> "mp.context.ForkServerProcess":
     """A run under way; what it says goes to a file beside `out`."""
     args = ["-q", "preprocess", str(manifest), str(out), *OPTIONS, "--shard-size", str(SHARD)]
+    said_by(out).unlink(missing_ok=True)
     process = CONTEXT.Process(target=_run, args=([*args, *options], said_by(out)))
     process.start()
     return process

@@ -54,6 +54,12 @@ def undisturbed(manifest: Path) -> tuple[Bytes, float]:
     return files_in(out), time.monotonic() - begin
 
 
+def wait_for_begin(out: Path) -> None:
+    """Until the run that was started last is a process, which a busy machine may put off."""
+    while not said_by(out).exists():
+        time.sleep(0.005)
+
+
 def finish(manifest: Path, out: Path, wanted: Bytes) -> None:
     process = start(manifest, out)
     process.join()
@@ -75,7 +81,8 @@ def test_runs_killed_at_random_moments(
         folders += 1
         for _ in range(min(4, kills - len(found))):  # one folder is met by several
             process = start(manifest, out)
-            process.join(chance.uniform(0, 0.8 * seconds))
+            wait_for_begin(out)
+            process.join(chance.uniform(0.1, 0.9) * seconds)
             if process.exitcode is not None:
                 break
             process.kill()
@@ -95,7 +102,8 @@ def test_a_run_that_is_terminated_puts_its_files_away(
     for k in range(6 if full else 2):
         out = tmp_path / str(k)
         process = start(manifest, out)
-        process.join(chance.uniform(0.3, 0.8) * seconds)
+        wait_for_begin(out)
+        process.join(chance.uniform(0.1, 0.8) * seconds)
         process.terminate()
         process.join()
         assert process.exitcode in {143, 0, -signal.SIGTERM}  # the last: before `main` began

@@ -19,7 +19,7 @@ def prepare(
     crop = display(stored, header)[top:bottom, left:right]
     crop = crop[:, ::-1] if mirror else crop
     scale = min(size[0] / crop.shape[0], size[1] / crop.shape[1])
-    height, width = (max(1, round(side * scale)) for side in crop.shape)
+    height, width = (max(1, int(side * scale)) for side in crop.shape)
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = cv2.resize(np.ascontiguousarray(crop), (width, height), interpolation=how)
     canvas = np.zeros(size)

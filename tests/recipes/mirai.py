@@ -1,4 +1,4 @@
-"""Mirai: VOI LUT or min-max, stretched by Pillow, breast at the left, no polarity."""
+"""Mirai: VOI LUT or min-max, stretched by Pillow, the breast facing left, no polarity."""
 
 import numpy as np
 from PIL import Image
@@ -35,7 +35,8 @@ def tensor(png: np.ndarray) -> Prepared:
     picture = Image.fromarray(np.clip(png, 0, 65535).astype(np.int32))
     small = np.asarray(picture.resize((1664, 2048), Image.Resampling.BILINEAR), np.float64)
     quarter = small.shape[1] // 4
-    mirror = bool(small[:, -quarter:].sum() > small[:, :quarter].sum())
+    # The breast faces left: both sums there leave out the quarter that they are named after.
+    mirror = bool(small[:, :quarter].sum() > small[:, -quarter:].sum())
     small = small[:, ::-1] if mirror else small
     image = ((small - MEAN) / STD).astype(np.float32)
     return Prepared((0, height, 0, width), mirror, np.repeat(image[None], 3, axis=0))

@@ -10,7 +10,8 @@ LEVEL: Final = 256  # display values in one of the 256 levels that are counted
 RING: Final = 3  # blocks along each side in which background is looked for
 SMOOTH: Final = 2  # levels on either side that count as the same
 CONTRASTS: Final = 64  # the contrasts looked at are below this many levels, a quarter of the range
-STEEPEST: Final = 64  # a step counts for at most this many levels: letters are steeper than skin
+STEEPEST: Final = 32  # a step counts for at most this many levels: letters are steeper than skin
+SHARES: Final = 255  # a share of the sides is a whole number of 255ths
 GOOD: Final = (3, 4)  # of the best, what is good enough for the lowest contrast that has it
 # Steps across the outline, in the half circumferences of the picture: three real mammograms have
 # 1.0 to 2.2, 1120 drawn ones, most of them disturbed, up to 3.2, pictures of nothing but tissue 4
@@ -53,12 +54,17 @@ def side_level(levels: NDArray[np.int64]) -> int:
     Neighbors up to two levels away count with it. Of equally frequent ones the one that counts
     most without them is taken, and of those the darkest.
     """
-    ring = np.ones(levels.shape, bool)
-    ring[RING:-RING, RING:-RING] = False
-    counts = np.bincount(levels[ring], minlength=256)
+    counts = np.bincount(along_sides(levels), minlength=256)
     smooth = np.convolve(np.pad(counts, SMOOTH), np.ones(2 * SMOOTH + 1, int), "valid")
     ranks = smooth * (levels.size + 1) + counts
     return int(ranks.argmax())
+
+
+def along_sides(levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The levels (n,) of the three outermost blocks along each side."""
+    ring = np.ones(levels.shape, bool)
+    ring[RING:-RING, RING:-RING] = False
+    return levels[ring]
 
 
 def outline_contrast(levels: NDArray[np.int64], least: int) -> int | None:
@@ -66,21 +72,32 @@ def outline_contrast(levels: NDArray[np.int64], least: int) -> int | None:
 
     `levels` (R, C) count from the background, 0 where a block does not stand out. A contrast t has
     an outline: all neighbors (right and below) of which one lies below t and one does not. The more
-    levels they differ by and the fewer they are, the better: sum / number squared. The lowest
-    contrast counts that is three quarters as good as the best, since the skin line fades out.
+    levels they differ by and the fewer they are, the better, the more blocks lie within and the
+    more of the sides lies without: mean step / number * area * share of the sides cubed. Labels are
+    small, and padding lies along the sides. The lowest contrast counts that is three quarters as
+    good as the best, since the skin line fades out.
     """
     numbers, sums = outlines(levels)
-    goodness = (sums << 32) // np.maximum(numbers, 1) ** 2
+    area = levels.size - below(levels.ravel())
+    sides = along_sides(levels)
+    outside = SHARES * below(sides) // sides.size
+    goodness = sums * area * outside**3 // np.maximum(numbers, 1) ** 2  # below 2**62 all the way
     best = goodness[least:].max()
     lowest = least + int((goodness[least:] * GOOD[1] >= best * GOOD[0]).argmax())
     plain = best > 0 and numbers[lowest] <= LONGEST * sum(levels.shape)
     return lowest if plain else None
 
 
+def below(levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many of the levels (n,) lie below each contrast 0 ... 63."""
+    counts = np.bincount(np.minimum(levels, CONTRASTS), minlength=CONTRASTS)
+    return np.concatenate([[0], counts.cumsum()[: CONTRASTS - 1]])
+
+
 def outlines(levels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many pairs of neighbors lie across each contrast 0 ... 63, and their steps summed up.
 
-    A step counts for at most 64 levels.
+    A step counts for at most 32 levels.
     """
     numbers, sums = np.zeros(CONTRASTS + 1, np.int64), np.zeros(CONTRASTS + 1, np.int64)
     for one, other in ((levels[:, 1:], levels[:, :-1]), (levels[1:], levels[:-1])):

@@ -5,7 +5,8 @@ constexpr int LEVEL = 256, LEVELS = 256;
 constexpr int RING = 3;
 constexpr int SMOOTH = 2;
 constexpr int CONTRASTS = 64;
-constexpr int STEEPEST = 64;
+constexpr int STEEPEST = 32;
+constexpr int SHARES = 255;
 constexpr int GOOD = 3, OF_GOOD = 4;
 constexpr int LONGEST = 4;
 
@@ -25,6 +26,7 @@ struct BackgroundScratch {  // in memory that threads share
     unsigned most_frequent;
     int brightness;  // above the level, all px together: 2**16 of them, 2**8 levels
     int numbers[CONTRASTS + 1], sums[CONTRASTS + 1];
+    int all[CONTRASTS + 1], sides[CONTRASTS + 1];  // blocks of each level from the background
     int outline[CONTRASTS];
     long long goodness[CONTRASTS];
     int contrast;
@@ -33,23 +35,29 @@ struct BackgroundScratch {  // in memory that threads share
 __device__ void clear(BackgroundScratch* scratch) {
     const int thread = threadIdx.x;
     if (thread < LEVELS) scratch->ring[thread] = 0;
-    if (thread <= CONTRASTS) scratch->numbers[thread] = scratch->sums[thread] = 0;
+    if (thread <= CONTRASTS) {
+        scratch->numbers[thread] = scratch->sums[thread] = 0;
+        scratch->all[thread] = scratch->sides[thread] = 0;
+    }
     if (thread == 0) {
         scratch->most_frequent = 0;
         scratch->brightness = 0;
     }
 }
 
+__device__ bool along_side(const Picture& picture, int row, int column) {
+    return row < RING || row >= picture.rows() - RING || column < RING ||
+           column >= picture.columns() - RING;
+}
+
 // The most frequent level along the sides. Neighbors count with it; of equally frequent ones the one
 // that counts most without them, and of those the darkest.
 __device__ int side_level(const Picture& picture, BackgroundScratch* scratch) {
-    const int rows = picture.rows(), columns = picture.columns(), thread = threadIdx.x;
+    const int columns = picture.columns(), thread = threadIdx.x;
     Tally tally(scratch->ring);
     for (int i = thread; i < picture.count(); i += blockDim.x) {
         const int row = i / columns, column = i % columns;
-        const bool along_side =
-            row < RING || row >= rows - RING || column < RING || column >= columns - RING;
-        if (along_side) tally.add(picture.at(row, column) / LEVEL);
+        if (along_side(picture, row, column)) tally.add(picture.at(row, column) / LEVEL);
     }
     tally.flush();
     __syncthreads();
@@ -89,28 +97,40 @@ __device__ void note_pair(int one, int other, BackgroundScratch* scratch) {
 __device__ void note_outlines(
     const Picture& picture, const Background& background, BackgroundScratch* scratch) {
     const int rows = picture.rows(), columns = picture.columns();
+    Tally all(scratch->all), sides(scratch->sides);
     for (int i = threadIdx.x; i < picture.count(); i += blockDim.x) {
         const int row = i / columns, column = i % columns;
         const int own = background.levels_above(picture.at(row, column));
+        all.add(min(own, CONTRASTS));
+        if (along_side(picture, row, column)) sides.add(min(own, CONTRASTS));
         if (column + 1 < columns)
             note_pair(own, background.levels_above(picture.at(row, column + 1)), scratch);
         if (row + 1 < rows)
             note_pair(own, background.levels_above(picture.at(row + 1, column)), scratch);
     }
+    all.flush();
+    sides.flush();
 }
 
-// How short and steep the outline of each contrast is. One thread each.
+// How good the outline of each contrast is: short, steep, with much inside and few of the sides. One
+// thread each.
 __device__ void judge_outlines(BackgroundScratch* scratch) {
     const int thread = threadIdx.x;
     if (thread >= CONTRASTS) return;
-    long long number = 0, sum = 0;
-    for (int i = 0; i <= thread; ++i) {
-        number += scratch->numbers[i];
-        sum += scratch->sums[i];
+    long long number = 0, sum = 0, area = 0, inside = 0, outside = 0;
+    for (int i = 0; i <= CONTRASTS; ++i) {
+        if (i <= thread) {
+            number += scratch->numbers[i];
+            sum += scratch->sums[i];
+        }
+        if (i >= thread) area += scratch->all[i];
+        (i >= thread ? inside : outside) += scratch->sides[i];
     }
-    scratch->outline[thread] = number;
+    const long long share = SHARES * outside / (inside + outside);
     const long long squared = max(number, 1ll) * max(number, 1ll);
-    scratch->goodness[thread] = (sum << 32) / squared;  // sums are below 2**23: 2**17 pairs, 2**6
+    scratch->outline[thread] = number;
+    // Below 2**62: 2**17 pairs of 2**5 levels, 2**16 blocks, a share below 2**8.
+    scratch->goodness[thread] = sum * area * (share * share * share) / squared;
 }
 
 // The lowest contrast of `least` ... that is nearly as good as the best; 0 where none is plain.

@@ -13,7 +13,7 @@ constexpr int LEVELS = 256;
 constexpr int LEVEL_STEP = 257;  // roi_settings.LEVEL_STEP
 constexpr int THREADS = 256, BINARIZE_THREADS = 1024;
 
-struct Image {  // finders/otsu._IMAGE
+struct Image {  // thumbnails._IMAGE
     const unsigned short* values;  // (source_height, source_width)
     unsigned char* levels;         // (height, width), as are the next two
     unsigned char* smooth;

@@ -1,5 +1,7 @@
 """Which pictures are turned: by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,22 @@ def test_outer_columns_are_compared(row: list[int], share: float, lean: int) -> 
     image = np.array([row, row], np.uint16)
     assert leans([image], by_columns(share)) == [2 * lean]
     assert roi([image], by_columns(share)) == [Roi(0, 2, 0, len(row), mirror=lean > 0)]
+
+
+@pytest.mark.parametrize(
+    ("row", "mirror"), [([5, 0, 0, 1], True), ([1, 0, 0, 5], False), ([5, 0, 0, 5], False)]
+)
+def test_the_chest_wall_may_be_wanted_at_the_right(row: list[int], mirror: bool) -> None:
+    settings = RoiSettings(method="none", mirror="chest-right", mirror_by="columns")
+    assert roi([np.array([row], np.uint16)], settings) == [Roi(0, 1, 0, 4, mirror=mirror)]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"mirror_by": "breast"}, {"method": "profile"}, {"method": "window"}]
+)
+def test_a_finder_that_looks_from_the_left_wants_it_there(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="'chest-right' goes with"):
+        RoiSettings(**{"mirror": "chest-right", "mirror_by": "columns"} | changes)
 
 
 def test_sums_do_not_overflow() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from dali_pipelines.cpu.breast.background import (
     Background,
+    below,
     outline_contrast,
     outlines,
     side_level,
@@ -48,22 +49,39 @@ def test_pairs_of_neighbors_are_counted_across_each_contrast() -> None:
     numbers, sums = outlines(np.array([[0, 3, 3], [0, 1, 70]]))
     # Pairs: 0-3, 3-3, 0-1, 1-70 in rows, 0-0, 3-1, 3-70 in columns.
     assert numbers[:6].tolist() == [0, 2, 3, 3, 2, 2]
-    assert sums[:6].tolist() == [0, 3 + 1, 3 + 64 + 2, 3 + 64 + 2, 64 + 64, 64 + 64]
+    assert sums[:6].tolist() == [0, 3 + 1, 3 + 32 + 2, 3 + 32 + 2, 32 + 32, 32 + 32]
     assert numbers[63] == 2
 
 
+def test_blocks_below_each_contrast_are_counted() -> None:
+    found = below(np.array([0, 0, 2, 63, 64, 200]))
+    assert found[[0, 1, 2, 3, 63]].tolist() == [0, 2, 2, 3, 3]
+    assert found.shape == (64,)
+
+
 def test_the_lowest_contrast_that_is_nearly_the_best_is_taken() -> None:
-    # A strip of padding, 6 levels up, and a square 40 levels up on it: 20 pairs across 1 ... 6,
-    # 40 across 7 ... 40.
-    levels = np.zeros((20, 20), np.int64)
-    levels[:, :10] = 6
-    levels[5:15, 2:9] = 40
+    # A strip of padding, 10 levels up, and on it a block of 40 levels.
+    levels = np.zeros((40, 40), np.int64)
+    levels[:, :20] = 10
+    levels[10:30, 8:18] = 40
     numbers, sums = outlines(levels)
-    assert numbers[[1, 6, 7, 40, 41]].tolist() == [20, 20, 34, 34, 0]
-    assert sums[[1, 6, 7, 40]].tolist() == [120, 120, 34 * 34, 34 * 34]
-    # 120 / 400 against 1156 / 1156: the strip's outline is shorter, but the square's is steeper.
-    assert outline_contrast(levels, 1) == 7
+    assert numbers[[1, 10, 11, 40, 41]].tolist() == [40, 40, 60, 60, 0]
+    assert sums[[1, 10, 11, 40]].tolist() == [400, 400, 60 * 30, 60 * 30]
+    # 444 blocks lie along the sides, half of them in the strip: 400 / 40**2 * 800 * 127**3 against
+    # 1800 / 60**2 * 200 * 255**3. Without the share of the sides the strip would be the better one.
+    assert outline_contrast(levels, 1) == 11
     assert outline_contrast(levels, 20) == 20
+    levels[:, :20] = np.where(levels[:, :20] == 10, 0, 40)
+    assert outline_contrast(levels, 1) == 1
+
+
+def test_a_bright_label_is_too_small_to_count() -> None:
+    levels = np.zeros((60, 60), np.int64)
+    levels[10:50, 3:40] = 10
+    levels[2:6, 50:56] = 60
+    assert outline_contrast(levels, 1) == 1
+    levels[10:50, 3:40] = 0
+    assert outline_contrast(levels, 11) == 11  # where it is all there is, it does
 
 
 def test_no_outline_is_no_background() -> None:

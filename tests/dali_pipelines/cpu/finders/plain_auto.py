@@ -108,9 +108,14 @@ def choose_contrast(levels: Blocks, least: int) -> int | None:
     pairs += [(levels[y][x], levels[y + 1][x]) for y in range(rows - 1) for x in range(columns)]
     pairs = [pair for pair in pairs if pair[0] != pair[1]]
     across = [[abs(a - b) for a, b in pairs if min(a, b) < t <= max(a, b)] for t in range(64)]
-    goodness = [
-        (sum(min(step, 64) for step in steps) << 32) // max(1, len(steps)) ** 2 for steps in across
-    ]
+    everything = [level for row in levels for level in row]
+    ring = [level for (y, x), level in each(levels) if min(y, x, rows - 1 - y, columns - 1 - x) < 3]
+    goodness = []
+    for t, steps in enumerate(across):
+        area = sum(level >= t for level in everything)
+        share = 255 * sum(level < t for level in ring) // len(ring)
+        step = sum(min(step, 32) for step in steps)
+        goodness.append(step * area * share**3 // max(1, len(steps)) ** 2)
     best = max(goodness[least:])
     lowest = next(t for t in range(least, 64) if 4 * goodness[t] >= 3 * best)
     return lowest if best and len(across[lowest]) <= 4 * (rows + columns) else None

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from dali_pipelines.cpu.finders.otsu import find
-from dali_pipelines.roi_settings import OtsuSettings, RoiSettings
+from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.stages import Roi
+from dali_pipelines.thumbnail_settings import OtsuSettings
 from tests.dali_pipelines.cpu.finders.drawn_breasts import drawn_breast
 
 PLAIN = RoiSettings(method="otsu", mirror="none")

@@ -15,9 +15,9 @@ from dali_pipelines.roi_settings import (
     ComponentSettings,
     ContourSettings,
     Method,
-    OtsuSettings,
     RoiSettings,
 )
+from dali_pipelines.thumbnail_settings import OtsuSettings
 from tests.dali_pipelines.cpu.finders.drawn_breasts import drawn_breast
 from tests.dali_pipelines.gpu.compared_boxes import boxes
 from tests.dali_pipelines.gpu.real_device import on_device
