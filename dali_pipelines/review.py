@@ -106,14 +106,20 @@ def reviewed(records: Sequence[ImageRecord], review: Review | None) -> list[Imag
     review.require_inside(records)
     made = [replace(record, box=review.boxes.get(record.image_id)) for record in records]
     met = sum(record.box is not None for record in made)
-    log.info("boxes by hand: %d of %d rows name images here", met, len(review.boxes))
+    if not met:
+        log.warning(
+            "none of the %d boxes by hand is of an image here; ids made with another key differ",
+            len(review.boxes),
+        )
+    log.info("boxes by hand: %d of %d are of images here", met, len(review.boxes))
     return made
 
 
 def reviewed_recipe(recipe: Recipe, review: Review | None) -> Recipe:
     """The recipe with the table's digest; ConfigError where it has that of another table.
 
-    Without a table a recipe that had one stays as it is, with a warning: images that the table
+    One that has none takes any, so boxes of new images may be put right for a model that learned
+    without; its hash is then another, as predictions tell. Without a table a recipe that had one stays as it is, with a warning: images that the table
     names are then cut by the method.
     """
     if review is None:

@@ -64,10 +64,12 @@ def read_labels(
     else:
         labels = layout.read_column(tables, label_column)
         rule, meaning = OWN_COLUMN, f"0 or 1 as column {label_column} has it"
+    name = rule if label_column is None else f"{rule} {label_column.lower()}"
     labels = replace(
         labels,
         adapter=found.adapter,
         rule=f"{rule}: {meaning}",
+        rule_name=f"{found.adapter}/{name}",
         why=found.why,
         dataset="" if layout.generic else found.adapter,
     )

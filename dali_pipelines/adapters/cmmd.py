@@ -32,7 +32,9 @@ def read_labels(tables: Sequence[Table], _rule: str) -> Labels:
     }
     rows = [merge(behind) for behind in by_key(keys, table.rows).values()]
     ways = (_header_and_side, _folder_and_side)
-    return Labels(list(labels), rows, columns, ways, one_image=False)
+    return Labels(
+        list(labels), rows, columns, ways, one_image=False, named={"patient_id": _folder}
+    )
 
 
 def _header_and_side(frame: pd.DataFrame) -> "pd.Series[str]":
@@ -40,4 +42,9 @@ def _header_and_side(frame: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _folder_and_side(frame: pd.DataFrame) -> "pd.Series[str]":
-    return file_names(frame).str.extract(_PATIENT)[0].fillna("") + " " + frame["laterality"]
+    return _folder(frame) + " " + frame["laterality"]
+
+
+def _folder(frame: pd.DataFrame) -> "pd.Series[str]":
+    """The patient by the folder, "" where none is named so."""
+    return file_names(frame).str.extract(_PATIENT)[0].fillna("")

@@ -16,14 +16,17 @@ _AT_THIS_EXAM: Final = 1  # else the cancer was found 60 to 729 days later (2), 
 
 
 class _Image(NamedTuple):
-    """What the table says of one image's exam, and of the side that the image shows."""
+    """What the table says of one image's exam, and of the side that the image shows.
+
+    `recalled_sides` are those that a recall type names.
+    """
 
     side: str
     cancer_side: str
     case: int | None
     timing: int | None
     recall: int | None
-    recall_type: int | None
+    recalled_sides: frozenset[str]
 
 
 def read_labels(tables: Sequence[Table], rule: str) -> Labels:
@@ -45,20 +48,25 @@ def _images(table: Table) -> list[_Image]:
     sides = table.sides("imagelaterality")
     unknown = [i for i, side in enumerate(sides) if side not in ("L", "R")]
     table.require_none(unknown, "column 'imagelaterality' must hold Left or Right")
-    types = {
-        "L": table.codes("rad_recall_type_left", _RECALL_TYPES),
-        "R": table.codes("rad_recall_type_right", _RECALL_TYPES),
-    }
     columns = zip(
         sides,
         table.sides("x_cancer_laterality"),
         table.labels("x_case"),
         table.codes("rad_timing", _TIMINGS),
         table.labels("rad_recall"),
-        [types[side][i] for i, side in enumerate(sides)],
+        _recalled_sides(table),
         strict=True,
     )
     return [_Image(*values) for values in columns]
+
+
+def _recalled_sides(table: Table) -> list[frozenset[str]]:
+    types = {
+        "L": table.codes("rad_recall_type_left", _RECALL_TYPES),
+        "R": table.codes("rad_recall_type_right", _RECALL_TYPES),
+    }
+    rows = range(len(table.lines))
+    return [frozenset(side for side in types if types[side][i] in _RECALLED) for i in rows]
 
 
 def _cancer(image: _Image) -> int | None:
@@ -72,4 +80,6 @@ def _cancer(image: _Image) -> int | None:
 def _recall(image: _Image) -> int | None:
     if not image.recall:
         return image.recall
-    return int(image.cancer_side in (image.side, "B") or image.recall_type in _RECALLED)
+    if not image.cancer_side and not image.recalled_sides:
+        return None  # a breast was recalled, and nothing says which
+    return int(image.cancer_side in (image.side, "B") or image.side in image.recalled_sides)

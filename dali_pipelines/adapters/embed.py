@@ -80,16 +80,20 @@ class _Exam:
         return worst([None if grade is None else int(grade not in _NEGATIVE) for grade in found])
 
     def _cancer(self, breast: str) -> int | None:
-        places = (breast, *_EITHER)
-        proved = [
-            f.severity
-            for f in self.findings
-            if f.severity is not None and f.severity_side in places
-        ]
-        if proved:
-            gravest = min(proved)
-            return None if gravest == _OTHER_CANCER else int(gravest in _CANCER)
+        own = self._severities(breast)
+        either = [severity for side in _EITHER for severity in self._severities(side)]
+        if any(severity in _CANCER for severity in own):
+            return 1
+        if any(severity in _CANCER for severity in either):
+            return None  # it may be of the other breast
+        if proved := [*own, *either]:
+            return None if min(proved) == _OTHER_CANCER else 0
         return 0 if self._recall(breast) == 0 else None
+
+    def _severities(self, side: str) -> list[int]:
+        """What pathology found on just that side, one of _SIDES."""
+        found = [f.severity for f in self.findings if f.severity_side == side]
+        return [severity for severity in found if severity is not None]
 
 
 def read_labels(tables: Sequence[Table], rule: str) -> Labels:
@@ -99,7 +103,17 @@ def read_labels(tables: Sequence[Table], rule: str) -> Labels:
     if not clinical:
         raise ConfigError("the adapter 'embed' needs the clinical table, with the column 'asses'")
     exams = _read_exams(only(clinical), rule)
+    _require_one_patient(tables)
     return _of_images(only(metadata), exams, rule) if metadata else _of_exams(exams, rule)
+
+
+def _require_one_patient(tables: Sequence[Table]) -> None:
+    """DatasetError where an accession number is of two patients, be it of two tables."""
+    owners: dict[str, str] = {}
+    for table in tables:
+        pairs = enumerate(zip(table.names("acc_anon"), table.texts("empi_anon"), strict=True))
+        odd = [i for i, (exam, who) in pairs if who and owners.setdefault(exam, who) != who]
+        table.require_none(odd, "an exam in column 'acc_anon' must be of one patient")
 
 
 def _read_exams(table: Table, rule: str) -> dict[str, _Exam]:
@@ -120,7 +134,7 @@ def _read_exams(table: Table, rule: str) -> dict[str, _Exam]:
         sides,
         table.codes("asses", _ASSESSMENTS),
         severities,
-        [at if at in ("L", "R") else side for at, side in zip(proved_on, sides, strict=True)],
+        [at or side for at, side in zip(proved_on, sides, strict=True)],
         strict=True,
     )
     exams: dict[str, _Exam] = {}

@@ -22,7 +22,11 @@ _Flags = pd.Series  # of lists of text
 _FROM_HEADER: Final = (  # the labels only fill gaps
     "patient_id", "exam_id", "laterality", "view", "age",
 )  # fmt: skip
-_GAP_FLAGS: Final = {"laterality": Flag.NO_LATERALITY.value, "view": Flag.NO_VIEW.value}
+_GAP_FLAGS: Final = {
+    "laterality": (Flag.NO_LATERALITY.value, Flag.LATERALITY_INFERRED.value),
+    "view": (Flag.NO_VIEW.value,),
+}
+LABEL_RULE: Final = "label_rule"  # as "rsna/cancer", where an image has a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,10 @@ class JoinReport:
 def join(frame: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, JoinReport]:
     """The manifest with the label columns, and how the two fit.
 
-    What the header says of patient, exam, side, view and age stays, and tables fill the gaps; what
-    file names tell (`named`) takes the place of both. The labels' patient is also kept as
-    LABEL_PATIENT, for `patient_groups`: either id may be a pseudonym made anew for each study.
+    What the header says of patient, exam, side, view and age stays, and tables fill the gaps, of
+    which a side that is only inferred is one; what file names tell (`named`) takes the place of
+    both. The labels' patient is also kept as LABEL_PATIENT, for `patient_groups`: either id may be
+    a pseudonym made anew for each study. LABEL_RULE says how a label was made.
     Raises DatasetError where rows contradict each other or no label finds its image.
     """
     rows, repeated = unique_rows(labels)
@@ -80,6 +85,8 @@ def join(frame: pd.DataFrame, labels: Labels) -> tuple[pd.DataFrame, JoinReport]
         joined[LABEL_PATIENT] = matched["patient_id"].fillna("")
     if labels.dataset:
         joined["dataset"] = labels.dataset
+    made_by = pd.Series(labels.rule_name, frame.index, dtype="str")
+    joined[LABEL_RULE] = made_by.where(matched["cancer"].notna(), "")
     labeled = int(matched["cancer"].notna().sum())
     pairs = zip(labels.keys, labels.rows, strict=True)
     used = {row for key, behind in pairs if key in found for row in behind}
@@ -158,14 +165,17 @@ def _fill_gaps(
         empty = _gaps(frame, name)
         if name in told.columns:
             empty |= told[name]
-        differ = offered & ~empty & (header != given).fillna(False)
-        joined[name] = header.where(~(empty & offered), given)
+        inferred = _inferred(frame) & ~empty & (name == "laterality")
+        other = offered & ~empty & (header != given).fillna(False)
+        differ = other & ~inferred
+        filled = offered & (empty | inferred)
+        joined[name] = header.where(~filled, given)
         if differ.any():
             disagreements[name] = int(differ.sum())
-        if name in _GAP_FLAGS:
-            joined["flags"] = _without(joined["flags"], _GAP_FLAGS[name], empty & offered)
+        for flag in _GAP_FLAGS.get(name, ()):
+            joined["flags"] = _without(joined["flags"], flag, filled)
         if name == "laterality":
-            joined["flags"] = _with(joined["flags"], Flag.LATERALITY_CONFLICT.value, differ)
+            joined["flags"] = _with(joined["flags"], Flag.LATERALITY_CONFLICT.value, other)
     flagged = joined["flags"].map(len) > 0
     joined["status"] = np.where(flagged, Status.FLAGGED.value, Status.OK.value)
     return joined, disagreements
@@ -175,6 +185,11 @@ def _gaps(frame: pd.DataFrame, name: str) -> "pd.Series[bool]":
     if name == "patient_id":
         return is_nameless(frame)
     return frame[name].isna() | (frame[name] == "").fillna(False)
+
+
+def _inferred(frame: pd.DataFrame) -> "pd.Series[bool]":
+    """True where no tag of its own names the side: it is a guess from how the picture is hung."""
+    return frame["flags"].map(lambda flags: Flag.LATERALITY_INFERRED.value in flags).astype(bool)
 
 
 def _without(flags: _Flags, flag: str, where: "pd.Series[bool]") -> _Flags:

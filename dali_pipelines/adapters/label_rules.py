@@ -29,7 +29,8 @@ RULES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "embed": {
         "cancer": "by the gravest path_severity of the breast: 0 and 1 are 1; 2 to 5 are 0; 6 "
-        "(another organ) has no label; without pathology as recall, but never 1",
+        "(another organ) has no label, nor has a cancer of which no side or both are named; "
+        "without pathology as recall, but never 1",
         "recall": "by asses of the breast's findings: any A, P, S, M or K is 1; N and B are 0; a "
         "breast without a finding in an exam of both is 0; X has no label",
     },
@@ -37,7 +38,8 @@ RULES: Final[Mapping[str, Mapping[str, str]]] = {
         "cancer": "x_case 1 with rad_timing 1 is 1 for the breast in x_cancer_laterality, without "
         "that timing (cancer found later) it has no label; the other breast and x_case 0 are 0",
         "recall": "rad_recall 1 is 1 for the breast in x_cancer_laterality and for one whose "
-        "rad_recall_type is 1 or 2; any other breast is 0; blank rad_recall has no label",
+        "rad_recall_type is 1 or 2; any other breast is 0; no label where rad_recall is blank, or "
+        "is 1 and neither breast is named",
     },
     "cbis-ddsm": {
         "cancer": "any MALIGNANT abnormality of the image, in whichever table, is 1; BENIGN and "
@@ -52,10 +54,14 @@ RULES: Final[Mapping[str, Mapping[str, str]]] = {
         "cancer": "by classification of the breast: Malignant is 1, Benign alone 0; a breast "
         "without a row has no label",
     },
-    "mias": {"cancer": "any abnormality of severity M is 1; B alone and NORM are 0"},
+    "mias": {
+        "cancer": "any abnormality of severity M is 1; B alone and NORM are 0; an abnormality of "
+        "no severity has no label"
+    },
     "mirai-csv": {
-        f"{years}-year": f"of the exam: a cancer less than {years} years after it is 1; a later "
-        f"one, or {years} years of follow-up without one, is 0; shorter follow-up has no label"
+        f"{years}-year": f"of the exam: years_to_cancer below {years} is 1; {years} and more, or "
+        f"100 (no cancer) with years_to_last_followup of {years} or more, is 0; shorter follow-up "
+        "and blank years_to_cancer have no label"
         for years in (5, 4, 3, 2, 1)
     },
 }

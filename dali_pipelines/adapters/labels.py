@@ -48,8 +48,8 @@ class Labels:
     ways to find an image by a key; the one that finds most is used. `one_image` is True where a key
     may mean one image only. `dataset`, unless "", names the data set of all images, with or without
     a label. `named` are columns that the images' own file names tell, in place of their headers.
-    `adapter` and `rule` say how the labels were made, `why` on what grounds that adapter was taken,
-    where nobody named it.
+    `adapter` and `rule` say how the labels were made, `rule_name` in short, `why` on what grounds
+    that adapter was taken, where nobody named it.
     """
 
     keys: list[str]
@@ -61,6 +61,7 @@ class Labels:
     named: Mapping[str, ImageKey] = field(default_factory=dict)
     adapter: str = ""
     rule: str = ""
+    rule_name: str = ""
     why: str = ""
 
     @property

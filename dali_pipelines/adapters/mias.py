@@ -22,11 +22,12 @@ from dali_pipelines.errors import DatasetError
 
 _LINE: Final = re.compile(r"\s*(mdb\d{3})\b(.*)", re.IGNORECASE)
 _REST: Final = re.compile(
-    r"\s+[FGD]\s+(?:NORM|(?:CALC|CIRC|SPIC|MISC|ARCH|ASYM)\s+([BM])"
+    r"\s+[FGD]\s+(?:(NORM)|(CALC|CIRC|SPIC|MISC|ARCH|ASYM)\s+([BM])"
     r"(?:\s+\d+\s+\d+\s+\d+|\s*\*NOTE\s*\d+\s*\*)?)\s*",
     re.IGNORECASE,
 )
-COLUMNS: Final = ("refnum", "severity")
+COLUMNS: Final = ("refnum", "class", "severity")
+_NORMAL: Final = "NORM"
 _SEVERITIES: Final = {"B": 0, "M": 1}
 
 
@@ -37,7 +38,7 @@ def is_mias(head: bytes) -> bool:
 
 
 def read_mias(path: Path) -> Table:
-    """The lines of Info.txt that begin with an image, as refnum and severity; others are prose.
+    """The lines of Info.txt that begin with an image, as COLUMNS; others are prose.
 
     DatasetError, naming lines, where one says anything else than the lines above do.
     """
@@ -47,7 +48,9 @@ def read_mias(path: Path) -> Table:
     odd = [i for i, (_, _, rest) in enumerate(named) if rest is None]
     table = Table(path, {}, [number for number, _, _ in named])
     table.require_none(odd, "a line must be as `mdb001 G CIRC B 535 425 197` or `mdb003 D NORM`")
-    cells = [(number, (name, rest[1] or "")) for number, name, rest in named if rest]
+    cells = [
+        (number, (name, rest[1] or rest[2], rest[3] or "")) for number, name, rest in named if rest
+    ]
     if not cells:
         raise DatasetError(f"{path.name!r} names no image of mini-MIAS")
     return make_table(path, [(0, COLUMNS), *cells])
@@ -57,7 +60,12 @@ def read_labels(tables: Sequence[Table], _rule: str) -> Labels:
     """1 for each image of which a line says malignant."""
     table = only(tables)
     keys = [name.lower() for name in table.names("refnum")]
-    labels = [severity or 0 for severity in table.codes("severity", _SEVERITIES)]  # or NORM
+    classes = [cell.upper() for cell in table.texts("class")]
+    severities = table.codes("severity", _SEVERITIES)
+    labels = [
+        0 if kind == _NORMAL and severity is None else severity
+        for kind, severity in zip(classes, severities, strict=True)
+    ]
     return Labels(
         list(dict.fromkeys(keys)),
         [merge(behind) for behind in by_key(keys, table.rows).values()],

@@ -34,7 +34,9 @@ def read_labels(tables: Sequence[Table], rule: str) -> Labels:
 
 
 def _label(years: int | None, followed: int | None, within: int) -> int | None:
-    """1 for a cancer in time; 0 for a later one, or for follow-up as long; else None."""
-    if years is not None and years != NEVER:
+    """1 for a cancer in time; 0 for a later one, or for none in follow-up as long; else None."""
+    if years is None:  # blank says nothing; that there was none is NEVER
+        return None
+    if years != NEVER:
         return int(years < within)
     return 0 if followed is not None and followed >= within else None

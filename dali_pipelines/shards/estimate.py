@@ -23,8 +23,8 @@ from dali_pipelines.shards.preprocess import Task
 from dali_pipelines.shards.settings import ShardSettings, stored_recipe, stored_shape
 from dali_pipelines.shards.state import find_rows, is_settled
 
-WARM: Final = 8  # images that start the decoders, and are not timed where there are others
-TIMED: Final = 16
+_WARM: Final = 8  # images that start the decoders, and are not timed where there are others
+_TIMED: Final = 16
 
 OpenLoader = Callable[[Sequence[ImageRecord], Recipe], Loader]
 
@@ -62,7 +62,7 @@ def estimate(
     plan = plan_shards(records, recipe, settings, out)
     todo = _todo(plan, task)
     total = sum(len(shard.images) for shard in task.share.take(plan))
-    sample = draw_few(todo, WARM + TIMED)
+    sample = draw_few(todo, _WARM + _TIMED)
     seconds, size, timed = _time(sample, recipe, settings, open_loader) if sample else (0.0, 0.0, 0)
     if settings.format == "shards":
         size = prod(stored_shape(recipe, settings)) * np.dtype(settings.dtype).itemsize
@@ -90,7 +90,7 @@ def _time(
     sample: Sequence[ImageRecord], recipe: Recipe, settings: ShardSettings, open_loader: OpenLoader
 ) -> tuple[float, float, int]:
     """Seconds and encoded bytes an image, and how many images were timed."""
-    warm = sequential_blocks(min(WARM, len(sample)), settings.batch)
+    warm = sequential_blocks(min(_WARM, len(sample)), settings.batch)
     timed = sequential_blocks(len(sample), settings.batch)
     timed = timed[len(warm) :] if len(timed) > len(warm) else timed
     encode = encoding_of(settings).encode

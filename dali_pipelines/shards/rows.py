@@ -15,9 +15,9 @@ from dali_pipelines.shards.plan import PlannedImage, PlannedShard, label_of
 from dali_pipelines.stages import Roi
 from dali_pipelines.verdicts import Reason, Reject, Status
 
-ROWS: Final = "rows.parquet"
+_ROWS: Final = "rows.parquet"
 UNREADABLE: Final = (OSError, EOFError, ValueError, KeyError)  # of a damaged file
-NO_ROW: Final = -1
+_NO_ROW: Final = -1
 
 # `row` counts the images of the shard, -1 where there is none. `offset` and `bytes` tell where in
 # its file an image lies, `crc32` (zlib's) is of its numbers as little-endian bytes in (C, H, W).
@@ -90,7 +90,7 @@ def made_row(image: PlannedImage, roi: Roi, recipe_hash: str) -> dict[str, Any]:
 
 def failed_row(image: PlannedImage, reject: Reject, recipe_hash: str) -> dict[str, Any]:
     """The row of an image that could not be made."""
-    nowhere = {"row": NO_ROW, "offset": NO_ROW, "bytes": 0, "crc32": 0}
+    nowhere = {"row": _NO_ROW, "offset": _NO_ROW, "bytes": 0, "crc32": 0}
     why = {"stage": reject.stage, "code": str(reject.reason), "detail": reject.detail}
     row = _row(image, Roi(0, 0, 0, 0, found=False), recipe_hash)
     return row | {"status": str(Status.FAILED)} | why | nowhere
@@ -106,13 +106,13 @@ def roi_of(row: Row) -> Roi:
 def write_rows(rows: Sequence[Row], folder: Path) -> None:
     """Write the rows of a shard into its folder."""
     # Arrow's own files would lose the number of a system error, see `main._advice`.
-    with (folder / ROWS).open("wb") as file:
+    with (folder / _ROWS).open("wb") as file:
         pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), file)
 
 
 def read_rows(folder: Path) -> Rows:
     """The rows of a shard, in the order of the plan; UNREADABLE where there are none."""
-    return Rows(read_table(folder / ROWS).select(SCHEMA.names).to_pydict())
+    return Rows(read_table(folder / _ROWS).select(SCHEMA.names).to_pydict())
 
 
 def read_table(path: Path) -> pa.Table:

@@ -11,15 +11,15 @@ Format = Literal["shards", "npy", "png", "png16", "tiff", "webdataset"]
 DType = Literal["uint8", "uint16", "float16", "float32"]
 
 INTEGER_MAX: Final[Mapping[str, int]] = {"uint8": 255, "uint16": 65535}
-ANY: Final[tuple[DType, ...]] = ("uint8", "uint16", "float16", "float32")
+_ANY: Final[tuple[DType, ...]] = ("uint8", "uint16", "float16", "float32")
 # The types that each format can hold; the picture formats have one, which is their point.
 DTYPES: Final[Mapping[Format, tuple[DType, ...]]] = {
-    "shards": ANY,
-    "npy": ANY,
+    "shards": _ANY,
+    "npy": _ANY,
     "png": ("uint8",),
     "png16": ("uint16",),
     "tiff": ("uint16",),
-    "webdataset": ANY,
+    "webdataset": _ANY,
 }
 
 

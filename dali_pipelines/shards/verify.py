@@ -24,7 +24,7 @@ from dali_pipelines.shards.stored_images import StoredImages
 
 Verify = Literal["none", "canary", "all"]
 
-CANARIES: Final = 2  # images of a shard at least, and one of each class of codestreams
+_CANARIES: Final = 2  # images of a shard at least, and one of each class of codestreams
 
 
 class Verifier:
@@ -72,7 +72,7 @@ class Verifier:
         records = [r for r in records if self._lossy or not r.stream.lossy]
         if not records:
             return
-        sample = [records[k] for k in choose_sample(records, CANARIES, seed=len(records))]
+        sample = [records[k] for k in choose_sample(records, _CANARIES, seed=len(records))]
         images = self._open(folder, rows)
         recipe, settings = self._plan.recipe, self._plan.settings
         with Loader(sample, stored_recipe(recipe, settings), device="cpu") as loader:

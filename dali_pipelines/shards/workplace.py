@@ -24,7 +24,7 @@ from dali_pipelines.shards.commit import INDEX, recover
 from dali_pipelines.shards.plan import ShardPlan, shard_number
 from dali_pipelines.shards.rows import UNREADABLE, read_rows
 
-SPEC: Final = "spec.json"
+_SPEC: Final = "spec.json"
 FORMAT_VERSION: Final = 2
 
 _OF_THE_PLAN: Final = ("images", "plan_sha256")  # which another manifest may change
@@ -52,7 +52,7 @@ def at_work(plan: ShardPlan) -> Iterator[None]:
 
 def read_spec(out: Path) -> dict[str, Any]:
     """What spec.json of a folder of shards says; ConfigError where it cannot be read."""
-    file = out / SPEC
+    file = out / _SPEC
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -105,7 +105,7 @@ def _alike(out: Path, spec: dict[str, Any]) -> dict[str, Any] | None:
 
     A recipe of another name and the same hash gives the same pixels.
     """
-    if not (out / SPEC).exists():
+    if not (out / _SPEC).exists():
         return None
     found = read_spec(out)
     differing = sorted(
@@ -130,12 +130,12 @@ def _take_over(plan: ShardPlan, spec: dict[str, Any], *, is_new: bool) -> None:
             recover(folder)
             if number >= len(plan.shards):
                 shutil.rmtree(folder)
-    with replacing(plan.out / SPEC) as aside:
+    with replacing(plan.out / _SPEC) as aside:
         aside.write_text(json.dumps(spec, indent=2) + "\n")
 
 
 def _require_empty(out: Path) -> None:
-    if any(not path.name.startswith(f".{SPEC}.") for path in out.iterdir()):
+    if any(not path.name.startswith(f".{_SPEC}.") for path in out.iterdir()):
         raise ConfigError(f"{str(out)!r} is not empty and holds no shards; choose an empty folder")
 
 

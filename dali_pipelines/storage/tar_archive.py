@@ -16,6 +16,7 @@ from dali_pipelines.storage.regular_file import patiently, reject_of
 from dali_pipelines.verdicts import Reason, RejectError
 
 _CACHED: Final = 8  # archives
+_PIECE_BYTES: Final = 1 << 20  # read at a time behind the end, where most have 9 KB of zeros
 _ERRORS: Final = (tarfile.TarError, EOFError, ValueError, OverflowError)
 
 
@@ -32,7 +33,8 @@ def read_directory(path: str, _size: int, _mtime_ns: int) -> Directory[TarEntry]
     """What a tar file holds; read anew when its size or time changes.
 
     The members of a tar stand one after another without a table of contents: one short read each.
-    What stands before a damaged place is there, what follows is one lost member.
+    What stands before a damaged place, or the end of the first of tars that were joined, is there;
+    what follows is one lost member.
     RejectError: CORRUPT where it begins with no member, IO, PERMISSION.
     """
     try:
@@ -60,16 +62,23 @@ def _members(archive: tarfile.TarFile) -> Iterator[tuple[str, TarEntry] | LostMe
     except _ERRORS:
         damaged = True
     if damaged:
-        detail = "the tar file is damaged or cut short; what follows its last whole header is lost"
+        detail = (
+            "the tar file is damaged, cut short or followed by another one; what follows its last "
+            "whole header is lost"
+        )
         yield LostMember("", Reason.TRUNCATED, detail)
 
 
 def _ends_here(archive: tarfile.TarFile) -> bool:
-    """Whether the end stands where the reading stopped: a block of zeros, or no byte more.
+    """Whether the end stands where the reading stopped: blocks of zeros, or no byte more.
 
-    `tarfile` stops at a header that it cannot read as if it were that.
+    `tarfile` stops at a header that it cannot read as if it were that, and at the first zeros also
+    where more follows: another tar joined on, or what stands behind a hole in a damaged one.
     """
     assert archive.fileobj is not None
     archive.fileobj.seek(archive.offset)
     block = archive.fileobj.read(tarfile.BLOCKSIZE)
-    return not any(block) and len(block) in (0, tarfile.BLOCKSIZE)
+    if any(block) or len(block) not in (0, tarfile.BLOCKSIZE):
+        return False
+    pieces = iter(lambda: archive.fileobj.read(_PIECE_BYTES), b"")
+    return not any(piece.strip(b"\0") for piece in pieces)

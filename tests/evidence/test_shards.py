@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.process_tree import descendants
 from dali_pipelines.errors import DeviceError
 from dali_pipelines.recipe import load_recipe
 from dali_pipelines.shards.preprocess import WHOLE
 from dali_pipelines.shards.processes import Job, preprocess_together
 from dali_pipelines.shards.settings import ShardSettings
 from tests.evidence.shard_runs import (
+    CONTEXT,
     OPTIONS,
     SHARD,
     files_in,
@@ -192,8 +194,10 @@ def test_a_process_for_each_device(
 
 
 def test_a_process_that_dies_leaves_its_work_to_the_others(
-    manifest: Path, undisturbed: tuple[Bytes, float], tmp_path: Path
+    manifest: Path, undisturbed: tuple[Bytes, float], tmp_path: Path, full: bool
 ) -> None:
+    if not full:
+        pytest.skip("the slice has one run of several processes")
     wanted, _ = undisturbed
     recipe = load_recipe("demo", [OPTIONS[3]])
     job = Job(manifest, recipe, tmp_path / "out", ShardSettings(images=SHARD), WHOLE, 1, "cpu")
@@ -210,4 +214,29 @@ def test_a_process_that_dies_leaves_its_work_to_the_others(
     with pytest.raises(DeviceError, match="ended with status -9"):
         preprocess_together(job, ["0", "1"], lambda _: None)
     killer.join()
+    finish(manifest, tmp_path / "out", wanted)
+
+
+def test_processes_end_with_the_one_that_started_them(
+    manifest: Path, undisturbed: tuple[Bytes, float], tmp_path: Path, full: bool
+) -> None:
+    if not full:
+        pytest.skip("the slice has one run of several processes")
+    wanted, _ = undisturbed
+    recipe = load_recipe("demo", [OPTIONS[3]])
+    job = Job(manifest, recipe, tmp_path / "out", ShardSettings(images=SHARD), WHOLE, 1, "cpu")
+    parent = CONTEXT.Process(target=preprocess_together, args=(job, ["0", "1"], print))
+    parent.start()
+    while not list((tmp_path / "out").glob("shard-*")):
+        time.sleep(0.01)
+    assert parent.pid is not None
+    family = descendants(parent.pid)
+    assert len(family) > 2
+    parent.kill()
+    parent.join()
+    end = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in family):
+        assert time.monotonic() < end, "processes outlive the one that was killed"
+        time.sleep(0.05)
+    require_whole_or_absent(tmp_path / "out", wanted)
     finish(manifest, tmp_path / "out", wanted)

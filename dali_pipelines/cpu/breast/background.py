@@ -11,11 +11,11 @@ RING: Final = 3  # blocks along each side in which background is looked for
 SMOOTH: Final = 2  # levels on either side that count as the same
 CONTRASTS: Final = 64  # the contrasts looked at are below this many levels, a quarter of the range
 STEEPEST: Final = 32  # a step counts for at most this many levels: letters are steeper than skin
-SHARES: Final = 255  # a share of the sides is a whole number of 255ths
+SHARES: Final = 255  # shares are whole numbers of 255ths
 GOOD: Final = (3, 4)  # of the best, what is good enough for the lowest contrast that has it
-# Steps across the outline, in the half circumferences of the picture: three real mammograms have
-# 1.0 to 2.2, 1120 drawn ones, most of them disturbed, up to 3.2, pictures of nothing but tissue 4
-# to 20, for what is cut out there by a level is ragged.
+# Pairs across the outline, in half circumferences of the picture: three real mammograms have 0.9 to
+# 2.2 and 1540 drawn ones, most of them disturbed, up to 3.2; of 100 pieces cut out of drawn tissue
+# none has less than 5.6, for what a level cuts out of tissue is ragged.
 LONGEST: Final = 4
 
 
@@ -73,15 +73,17 @@ def outline_contrast(levels: NDArray[np.int64], least: int) -> int | None:
     `levels` (R, C) count from the background, 0 where a block does not stand out. A contrast t has
     an outline: all neighbors (right and below) of which one lies below t and one does not. The more
     levels they differ by and the fewer they are, the better, the more blocks lie within and the
-    more of the sides lies without: mean step / number * area * share of the sides cubed. Labels are
-    small, and padding lies along the sides. The lowest contrast counts that is three quarters as
-    good as the best, since the skin line fades out.
+    more of the sides lies without: mean step / number * the share of the blocks within, squared *
+    that of the sides without, cubed. Labels and implants are small, and padding lies along the
+    sides. The lowest contrast counts that is three quarters as good as the best, since the skin
+    line fades out.
     """
     numbers, sums = outlines(levels)
-    area = levels.size - below(levels.ravel())
+    inside = -(SHARES * (below(levels.ravel()) - levels.size) // levels.size)  # rounded up
     sides = along_sides(levels)
     outside = SHARES * below(sides) // sides.size
-    goodness = sums * area * outside**3 // np.maximum(numbers, 1) ** 2  # below 2**62 all the way
+    shares = inside**2 * outside**3  # below 2**40, and sums below 2**22
+    goodness = sums * shares // np.maximum(numbers, 1) ** 2
     best = goodness[least:].max()
     lowest = least + int((goodness[least:] * GOOD[1] >= best * GOOD[0]).argmax())
     plain = best > 0 and numbers[lowest] <= LONGEST * sum(levels.shape)

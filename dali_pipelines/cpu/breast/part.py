@@ -9,7 +9,7 @@ from scipy import ndimage
 # Constants of kernels/breast_part.cuh too, in 256ths of the longer side of the image.
 RADIUS: Final = 7  # what is thinner than twice that is no breast: letters, lines, frames
 RESTORED: Final = 4  # how far what was cut off comes back: the nipple, and corners
-FEW: Final = 4  # a row or column with no more blocks than that does not widen the box
+FEW: Final = 6  # a row or column with no more blocks than that does not widen the box
 
 _EIGHT_NEIGHBORS: Final = np.ones((3, 3), bool)
 

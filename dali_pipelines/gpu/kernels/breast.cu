@@ -66,7 +66,7 @@ __device__ Box full_size(
 
 // The box in each reduced image. One thread block (1024) an image: grid (images).
 // least: levels by which a breast stands out at least; labels and sizes: scratch.
-extern "C" __global__ void __launch_bounds__(1024)
+extern "C" __global__ void __launch_bounds__(1024, 1)
 find_breast(const Image* __restrict__ images, const unsigned short* __restrict__ means,
             int* labels, int* sizes, int least, double margin, int chest_left, Box* boxes) {
     __shared__ FrameScratch frame;

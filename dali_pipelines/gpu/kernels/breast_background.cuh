@@ -114,7 +114,7 @@ __device__ void note_outlines(
 
 // How good the outline of each contrast is: short, steep, with much inside and few of the sides. One
 // thread each.
-__device__ void judge_outlines(BackgroundScratch* scratch) {
+__device__ void judge_outlines(const Picture& picture, BackgroundScratch* scratch) {
     const int thread = threadIdx.x;
     if (thread >= CONTRASTS) return;
     long long number = 0, sum = 0, area = 0, inside = 0, outside = 0;
@@ -126,11 +126,14 @@ __device__ void judge_outlines(BackgroundScratch* scratch) {
         if (i >= thread) area += scratch->all[i];
         (i >= thread ? inside : outside) += scratch->sides[i];
     }
-    const long long share = SHARES * outside / (inside + outside);
+    const long long blocks = picture.count();
+    const long long within = (SHARES * area + blocks - 1) / blocks;
+    const long long without = SHARES * outside / (inside + outside);
     const long long squared = max(number, 1ll) * max(number, 1ll);
     scratch->outline[thread] = number;
-    // Below 2**62: 2**17 pairs of 2**5 levels, 2**16 blocks, a share below 2**8.
-    scratch->goodness[thread] = sum * area * (share * share * share) / squared;
+    // Below 2**62: 2**17 pairs of 2**5 levels, and five shares below 2**8.
+    const long long shares = within * within * (without * without * without);
+    scratch->goodness[thread] = sum * shares / squared;
 }
 
 // The lowest contrast of `least` ... that is nearly as good as the best; 0 where none is plain.
@@ -152,7 +155,7 @@ __device__ Background tell_background(
     background.dark = is_brighter(picture, background.level, scratch);
     note_outlines(picture, background, scratch);
     __syncthreads();
-    judge_outlines(scratch);
+    judge_outlines(picture, scratch);
     __syncthreads();
     const int longest = LONGEST * (picture.rows() + picture.columns());
     if (threadIdx.x == 0) scratch->contrast = choose_contrast(*scratch, least, longest);

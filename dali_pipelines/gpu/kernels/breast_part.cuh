@@ -1,6 +1,6 @@
 // The breast among all that stands out from the background, as in cpu/breast/part.py.
 
-constexpr int RADIUS = 7, RESTORED = 4, FEW = 4;  // 256ths of the longer side
+constexpr int RADIUS = 7, RESTORED = 4, FEW = 6;  // 256ths of the longer side
 constexpr int WORD_PX = 32, ROW_WORDS = REDUCED_SIZE / WORD_PX;
 constexpr int MOST_WORDS = REDUCED_SIZE * ROW_WORDS;
 constexpr unsigned ALL_LANES = 0xffffffffu;

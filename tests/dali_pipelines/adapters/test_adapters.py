@@ -66,6 +66,33 @@ def test_rsna_fills_what_stripped_headers_lack(record_of: RecordOf, join: Join) 
     assert frame["laterality"].tolist() == ["", "R", "L", ""]  # the given frame is untouched
 
 
+def test_a_side_that_is_only_inferred_gives_way_to_the_one_stated(
+    record_of: RecordOf, join: Join
+) -> None:
+    inferred = {"laterality": "L", "flags": ("laterality_inferred",)}
+    frame = to_frame([record_of(path=f"/d/{i}.dcm", **inferred) for i in range(3)])
+    joined, report = join(frame, "image_id,laterality,view,cancer\n0,R,,1\n1,L,,0\n2,,,0\n", "rsna")
+    assert values(joined, "laterality") == ["R", "L", "L"]
+    assert [list(flags) for flags in joined["flags"]] == [
+        ["laterality_conflict"], [], ["laterality_inferred"],
+    ]  # fmt: skip
+    assert values(joined, "status") == ["flagged", "ok", "flagged"]
+    assert report.disagreements == {}
+
+
+def test_each_label_says_by_which_rule_it_was_made(record_of: RecordOf, join: Join) -> None:
+    frame = to_frame([record_of(path="/d/1.dcm"), record_of(path="/d/2.dcm")])
+    text = "image_id,cancer,biopsy,BIRADS\n1,1,0,0\n2,,1,\n"
+    for more, expected in (
+        ((), ["rsna/cancer", ""]),
+        ((None, "recall"), ["rsna/recall", ""]),
+        (("Biopsy",), ["rsna/column biopsy"] * 2),
+    ):
+        joined, _ = join(frame, text, "rsna", *more)
+        assert values(joined, "label_rule") == expected
+        assert joined["label_rule"].dtype == "str"
+
+
 def test_rsna_test_table_gives_no_labels(record_of: RecordOf, join: Join) -> None:
     frame = to_frame([record_of(path="/d/1.dcm")])
     text = "patient_id,image_id,laterality,view,prediction_id\n7,1,L,CC,7_L\n"

@@ -152,6 +152,10 @@ def test_cmmd_labels_breasts(label: Label, *, by_folder: bool) -> None:
     joined = label({"CMMD.csv": CMMD}, "cmmd", *images)
     assert joined.column("cancer") == [expected for *_, expected in CMMD_IMAGES]
     assert joined.column("age") == [44, None, 40, 55, 55, None]
+    patients = [who for who, *_ in CMMD_IMAGES]  # also of the breasts without a row
+    assert joined.column("patient_id") == patients
+    if by_folder:
+        assert joined.column("label_patient_id") == patients
     assert joined.report.rows_without_image == 0
     assert joined.report.repeated_rows == 0
     with pytest.raises(DatasetError, match="'LeftRight' must hold L or R; lines 3 differ"):
@@ -193,6 +197,8 @@ def test_mias_as_a_table_of_columns(label: Label) -> None:
     text = "REFNUM,BG,CLASS,SEVERITY,X,Y,RADIUS\nmdb001,G,CIRC,M,1,2,3\nmdb003,D,NORM,,,,\n"
     images = [{"path": "/mdb001.pgm"}, {"path": "/mdb003.pgm", "image_id": "1"}]
     assert label({"Info.csv": text}, "mias", *images).column("cancer") == [1, 0]
+    blank = text.replace("CIRC,M", "CIRC,").replace("NORM", "")  # is not negative
+    assert label({"Info.csv": blank}, "mias", *images).column("cancer") == [None, None]
 
 
 def test_one_table_is_wanted_where_a_set_has_one(label: Label) -> None:

@@ -180,6 +180,36 @@ def test_embed_images_of_both_or_unknown_sides(label: Label) -> None:
     assert joined.column("cancer") == [1, None, 0, 0, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("S,1,B,,0.0", [None, None]),  # one breast has a cancer, and nothing says which
+        ("S,1,,,1", [None, None]),
+        ("S,1,L,B,0", [None, None]),
+        ("S,1,B,,4", [0, 0]),
+        ("S,1,L,L,0\nS,2,B,,0", [1, None]),
+        ("S,1,L,L,4\nS,2,B,,6", [0, None]),
+        ("S,1,L,L,6\nN,2,R,,", [None, 0]),
+    ],
+)
+def test_embed_cancers_are_of_the_breast_that_is_named(
+    label: Label, rows: str, expected: list[int | None]
+) -> None:
+    header, exam = CLINICAL.split("\n", 1)[0], "016,006,2014,MG Diagnostic Bilateral,1.0,"
+    text = "\n".join([header, *(exam + row for row in rows.split("\n"))])
+    images = [{"path": f"/e/006/{side}.dcm", "laterality": side} for side in "LR"]
+    assert label({"clinical.csv": text}, "embed", *images).column("cancer") == expected
+
+
+def test_embed_exams_of_two_patients_are_named_by_line(label: Label) -> None:
+    tables = {"clinical.csv": CLINICAL, "metadata.csv": METADATA.replace("L.dcm,013,", "L.dcm,31,")}
+    with pytest.raises(DatasetError, match="'metadata.csv': an exam in .*patient; lines 6 differ"):
+        label(tables, "embed", {"path": "/1.2.1.L.dcm"})
+    twice = CLINICAL.replace("013,003,2013,MG Diagnostic Bilateral,4.0,S", "13,003,2013,,4.0,S")
+    with pytest.raises(DatasetError, match="'clinical.csv': an exam in .*patient; lines 6 differ"):
+        label({"clinical.csv": twice}, "embed", {"path": "/1.2.1.L.dcm"})
+
+
 def test_embed_wants_the_clinical_table(label: Label) -> None:
     with pytest.raises(ConfigError, match="needs the clinical table"):
         label({"metadata.csv": METADATA}, "embed", {"path": "/1.2.1.L.dcm"})
@@ -205,14 +235,16 @@ CSAW = (
     "00004,2015,00004_20990909_R_CC_1.dcm,Right,CC,0,,2,,,,\n"
     # interval cancer, its side not known
     "00005,2015,00005_20990909_R_CC_1.dcm,Right,CC,1,,2,2,0,,\n"
+    # control, recalled for a breast that is not named
+    "00006,2015,00006_20990909_R_CC_1.dcm,Right,CC,0,,2,,1,,0\n"
 )
 
 
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        ("cancer", [1, 0, None, 0, 0, 0, 0, None]),
-        ("recall", [1, 0, 0, 1, 0, 1, None, 0]),
+        ("cancer", [1, 0, None, 0, 0, 0, 0, None, 0]),
+        ("recall", [1, 0, 0, 1, 0, 1, None, 0, None]),
     ],
 )
 def test_csaw_by_each_rule(label: Label, rule: str, expected: list[int | None]) -> None:
@@ -221,8 +253,8 @@ def test_csaw_by_each_rule(label: Label, rule: str, expected: list[int | None]) 
     assert joined.column("cancer") == expected
     assert joined.column("patient_id")[0] == "00001"
     assert joined.column("exam_id")[:3] == ["00001_2012", "00001_2012", "00001_2010"]
-    assert joined.column("laterality") == list("LRLLRRRR")
-    assert joined.column("age") == [None] * 8  # x_age is a group, not years
+    assert joined.column("laterality") == list("LRLLRRRRR")
+    assert joined.column("age") == [None] * 9  # x_age is a group, not years
 
 
 def test_csaw_codes_that_are_unknown_are_named_by_line(label: Label) -> None:
@@ -241,25 +273,26 @@ MIRAI = (
     "p3,e3,R,MLO,/elsewhere/c.png,5,5,test\n"  # later than five years
     "p4,e4,R,MLO,/elsewhere/d.png,100,5,test\n"  # none in five years
     "p5,e5,R,MLO,/elsewhere/e.png,100,3,test\n"  # lost after three
+    "p6,e6,R,MLO,/elsewhere/f.png,,9,test\n"  # whether there was one is not known
 )
 
 
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        (None, [1, 1, 0, 0, None]),
-        ("4-year", [1, 0, 0, 0, None]),
-        ("3-year", [1, 0, 0, 0, 0]),
-        ("1-year", [1, 0, 0, 0, 0]),
+        (None, [1, 1, 0, 0, None, None]),
+        ("4-year", [1, 0, 0, 0, None, None]),
+        ("3-year", [1, 0, 0, 0, 0, None]),
+        ("1-year", [1, 0, 0, 0, 0, None]),
     ],
 )
 def test_mirai_counts_years(label: Label, rule: str | None, expected: list[int | None]) -> None:
-    images = [{"path": f"/here/{k}.dcm"} for k in "abcde"]
+    images = [{"path": f"/here/{k}.dcm"} for k in "abcdef"]
     joined = label({"m.csv": MIRAI}, "mirai-csv", *images, rule=rule)
     assert joined.column("cancer") == expected
-    assert joined.column("years_to_cancer") == [0, 4, 5, None, None]
-    assert joined.column("years_to_last_followup") == [0, 4, 5, 5, 3]
-    assert joined.column("split_group") == ["train", "dev", "test", "test", "test"]
+    assert joined.column("years_to_cancer") == [0, 4, 5, None, None, None]
+    assert joined.column("years_to_last_followup") == [0, 4, 5, 5, 3, 9]
+    assert joined.column("split_group") == ["train", "dev", *["test"] * 4]
 
 
 def test_mirai_takes_whole_paths_where_names_repeat(label: Label) -> None:

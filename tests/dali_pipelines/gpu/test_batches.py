@@ -15,6 +15,7 @@ from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings, StretchSettings
 from dali_pipelines.plan import EMPTY, sequential_blocks, shuffled_blocks
 from dali_pipelines.recipe import Recipe
+from dali_pipelines.records import GivenBox
 from dali_pipelines.roi_settings import RoiSettings
 from dali_pipelines.verdicts import Reason, guarded
 from dali_pipelines.voi_settings import Voi
@@ -85,6 +86,28 @@ def test_batches_are_those_of_the_cpu(records, gpu, together):
 def test_recipes_give_the_images_of_the_cpu(records, gpu, recipe):
     blocks = sequential_blocks(len(records), 4)
     assert_same(collect(gpu(records, recipe), blocks), on_cpu(records, blocks, recipe))
+
+
+@pytest.mark.parametrize("cut", [0, 5])
+def test_boxes_by_hand_give_the_images_of_the_cpu(records, gpu, cut):
+    given = [
+        dataclasses.replace(r, box=GivenBox(9 + k, 90, 8, 70 + k, (None, True, False)[k % 3]))
+        if k not in {1, 4, 6}
+        else r
+        for k, r in enumerate(records)
+    ]
+    recipe = Recipe("cut", decode=DecodeSettings(1, cut=cut), resize=RECIPE.resize)
+    blocks = sequential_blocks(len(records), 5)
+    found = collect(gpu(given, recipe), blocks)
+    assert_same(found, on_cpu(given, blocks, recipe))
+    assert found[0][-1][2].mirror is False
+    plain = collect(gpu(records, recipe), blocks)
+    same = [
+        np.array_equal(a, b)
+        for one, other in zip(found, plain, strict=True)
+        for a, b in zip(one[0], other[0], strict=True)
+    ][:12]
+    assert same == [r.box is None for r in given]
 
 
 def test_bad_files_cost_their_own_slot_wherever_it_lies(records, gpu):

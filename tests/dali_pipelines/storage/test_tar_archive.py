@@ -98,6 +98,18 @@ def test_what_stands_before_a_cut_is_there(make_tar: Callable[..., Path]) -> Non
     assert caught.value.reason is Reason.TRUNCATED
 
 
+def test_what_follows_the_zeros_of_the_end_is_lost_aloud(make_tar: Callable[..., Path]) -> None:
+    path = make_tar(a=CONTENT, b=CONTENT)
+    whole, block = path.read_bytes(), 512 + len(CONTENT)
+    hole = whole[:block] + bytes(512) + whole[block + 512 :]  # where the header of b was
+    for data in (whole + whole, whole + bytes(5000) + b"x", hole):
+        path.write_bytes(data)
+        assert "a" in list_members(path)
+        assert lost_of(path) == [("", Reason.TRUNCATED)]
+    path.write_bytes(whole + bytes(5000))
+    assert lost_of(path) == []
+
+
 def test_an_end_without_its_zeros_is_an_end(make_tar: Callable[..., Path]) -> None:
     path = make_tar(a=CONTENT)
     path.write_bytes(path.read_bytes()[: 512 + len(CONTENT)])

@@ -63,12 +63,13 @@ def test_the_lowest_contrast_that_is_nearly_the_best_is_taken() -> None:
     # A strip of padding, 10 levels up, and on it a block of 40 levels.
     levels = np.zeros((40, 40), np.int64)
     levels[:, :20] = 10
-    levels[10:30, 8:18] = 40
+    levels[5:35, 4:19] = 40
     numbers, sums = outlines(levels)
-    assert numbers[[1, 10, 11, 40, 41]].tolist() == [40, 40, 60, 60, 0]
-    assert sums[[1, 10, 11, 40]].tolist() == [400, 400, 60 * 30, 60 * 30]
-    # 444 blocks lie along the sides, half of them in the strip: 400 / 40**2 * 800 * 127**3 against
-    # 1800 / 60**2 * 200 * 255**3. Without the share of the sides the strip would be the better one.
+    assert numbers[[1, 10, 11, 40, 41]].tolist() == [40, 40, 90, 90, 0]
+    assert sums[[1, 10, 11, 40]].tolist() == [400, 400, 90 * 30, 90 * 30]
+    # 444 blocks lie along the sides, half of them in the strip. It holds 800 of the 1600, the block
+    # 450: 400 / 40**2 * 128**2 * 127**3 against 2700 / 90**2 * 72**2 * 255**3. Without the sides
+    # the strip would be the better one.
     assert outline_contrast(levels, 1) == 11
     assert outline_contrast(levels, 20) == 20
     levels[:, :20] = np.where(levels[:, :20] == 10, 0, 40)

@@ -47,7 +47,7 @@ def test_a_breast_goes_on_beyond_the_frame() -> None:
 def test_a_line_that_few_blocks_hold_does_not_widen_the_box() -> None:
     part = np.zeros((256, 256), bool)
     part[100:200, 50:90] = True
-    part[99, 50:54], part[200, 50:55] = True, True
+    part[99, 50:56], part[200, 50:57] = True, True
     assert part_box(part) == (100, 201, 50, 90)
 
 

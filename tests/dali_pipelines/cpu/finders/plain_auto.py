@@ -24,7 +24,7 @@ def plain_box(image: np.ndarray, settings: RoiSettings) -> Roi:
     if contrast is None:
         return nothing
     part = breast_part({place for place, level in each(levels) if level >= contrast}, levels)
-    few = max(len(levels), len(levels[0])) * 4 // 256
+    few = max(len(levels), len(levels[0])) * 6 // 256
     ys = enough([y for y, _ in part], few)
     xs = enough([x for _, x in part], few)
     if not ys or not xs:
@@ -112,10 +112,10 @@ def choose_contrast(levels: Blocks, least: int) -> int | None:
     ring = [level for (y, x), level in each(levels) if min(y, x, rows - 1 - y, columns - 1 - x) < 3]
     goodness = []
     for t, steps in enumerate(across):
-        area = sum(level >= t for level in everything)
+        area = -(-255 * sum(level >= t for level in everything) // len(everything))
         share = 255 * sum(level < t for level in ring) // len(ring)
         step = sum(min(step, 32) for step in steps)
-        goodness.append(step * area * share**3 // max(1, len(steps)) ** 2)
+        goodness.append(step * area**2 * share**3 // max(1, len(steps)) ** 2)
     best = max(goodness[least:])
     lowest = next(t for t in range(least, 64) if 4 * goodness[t] >= 3 * best)
     return lowest if best and len(across[lowest]) <= 4 * (rows + columns) else None
