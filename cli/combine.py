@@ -24,12 +24,14 @@ def command(*, parts: tuple[str, ...], out: Path, as_json: bool) -> None:
 
     A patient becomes NAME/patient, so that equal ids of two sets stay two patients. Of an image
     that two sets share the first is kept, the other is in OUT_rejects.csv with what the scans
-    rejected. Folds stay; assign those that are missing with `mammo split --keep`.
+    rejected. Folds stay; assign those that are missing with `mammo split --keep`. Scan the parts of
+    one data set together, not here: a patient of two of them may become two.
     """
     from dali_pipelines.atomic import alone_with
     from dali_pipelines.catalog.combine import combine, parse_parts
     from dali_pipelines.identity import load_key
     from dali_pipelines.manifest import read_manifest, write_manifest
+    from dali_pipelines.rejects.counts import counted
     from dali_pipelines.rejects.table import read_rejects, rejects_beside, write_rejects
 
     manifests = parse_parts(parts)
@@ -48,6 +50,9 @@ def command(*, parts: tuple[str, ...], out: Path, as_json: bool) -> None:
     for name, count in combined.images.items():
         click.echo(f"{name}: {count:,} images", err=True)
     if combined.repeated:
-        click.echo(f"{len(combined.repeated):,} files repeat an image of an earlier set", err=True)
+        click.echo(f"{counted(len(combined.repeated), 'repeated file')} left out", err=True)
+    warnings = combined.warnings()
+    for sentence in warnings:
+        click.echo(f"warning: {sentence}", err=True)
     facts = {"manifest": str(out), "images": combined.images, "repeated": len(combined.repeated)}
-    click.echo(json.dumps(facts) if as_json else str(out))
+    click.echo(json.dumps(facts | {"warnings": warnings}) if as_json else str(out))

@@ -16,6 +16,7 @@ from dali_pipelines.rejects.limits import DEFAULT_LIMIT, parse_limit
 
 if TYPE_CHECKING:
     from dali_pipelines.review import Review
+    from dali_pipelines.shards.shard_set import ShardSet
 
 DEFAULT_RECIPE: Final = "default-1536"
 _PHANTOM: Final = "phantom"
@@ -110,6 +111,22 @@ def _none_if_phantom(
     _context: click.Context, _parameter: click.Parameter, sources: tuple[Path, ...]
 ) -> tuple[Path, ...]:
     return () if sources == (Path(_PHANTOM),) else sources
+
+
+def shards_option(text: str) -> Callable[[_Decorated], _Decorated]:
+    """--shards as a ShardSet, or None."""
+    return click.option(
+        "--shards", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+        callback=_open_shards, help=text,
+    )  # fmt: skip
+
+
+def _open_shards(
+    _context: click.Context, _parameter: click.Parameter, out: Path | None
+) -> "ShardSet | None":
+    from dali_pipelines.shards.shard_set import ShardSet
+
+    return ShardSet.open(out) if out is not None else None
 
 
 def read_options(command: _Decorated) -> _Decorated:

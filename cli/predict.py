@@ -17,12 +17,14 @@ from cli.options import (
     max_rejects_option,
     read_options,
     review_option,
+    shards_option,
 )
 from dali_pipelines.errors import DatasetError
 
 if TYPE_CHECKING:
     from dali_pipelines.rejects.limits import RejectLimit
     from dali_pipelines.review import Review
+    from dali_pipelines.shards.shard_set import ShardSet
     from trainer.inputs import Inputs
     from trainer.predict import Predictions
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     help="The table per image; breasts and patients come beside it.",
 )  # fmt: skip
 @click.option("--fold", type=int, help="Score only this fold of the manifest.")
+@shards_option("Read the images that `mammo preprocess` made of the manifest.")
 @click.option("--recipe", help="Stop unless the checkpoint learned from this recipe.")
 @review_option
 @click.option(
@@ -59,6 +62,7 @@ def command(
     checkpoints: tuple[Path, ...],
     out: Path,
     fold: int | None,
+    shards: "ShardSet | None",
     recipe: str | None,
     review: "Review | None",
     ids: str,
@@ -89,10 +93,13 @@ def command(
     require_apart(_tables(out), [*sources, *checkpoints, id_key])
     require_own_rejects(out)
     scorer = load_scorer(checkpoints, load_recipe(recipe) if recipe else None)
-    scorer = replace(scorer, recipe=reviewed_recipe(scorer.recipe, review))
+    if shards is None or review is not None:  # shards were cut by their table
+        scorer = replace(scorer, recipe=reviewed_recipe(scorer.recipe, review))
+    if shards is not None:
+        shards.require_recipe(scorer.recipe)
     inputs = read_watched(sources, out, fold, id_key, **taken)
     key = inputs.key if ids == "keyed" else None
-    source = partial(open_watched, phases=PREDICT, review=review)
+    source = partial(open_watched, phases=PREDICT, review=review, shards=shards)
     options = PredictOptions(key, device, batch, open_source=source)
     predictions = predict(inputs.frame, scorer, options)
     if predictions.is_main:

@@ -128,11 +128,14 @@ def command(
     from dali_pipelines.review import reviewed_recipe
     from dali_pipelines.settings import build
     from dali_pipelines.shards.preprocess import Task
-    from dali_pipelines.shards.settings import ShardSettings
+    from dali_pipelines.shards.settings import ShardSettings, kept_recipe
 
     shards["dtype"] = shards["dtype"] or _DTYPES.get(shards["format"], "uint16")
     settings = build(ShardSettings, [("options", shards)])[0]
-    prepared_by, wanted = reviewed_recipe(load_recipe(recipe, sets), review), (manifest, review)
+    asked = reviewed_recipe(load_recipe(recipe, sets), review)
+    prepared_by, wanted = kept_recipe(asked, settings), (manifest, review)
+    if prepared_by.hash != asked.hash:
+        click.echo(f"kept as {settings.dtype}: {_rounding(prepared_by)}", err=True)
     task = Task(share, retry_failed, verify)
     if dry_run:
         if gpus:
@@ -142,6 +145,12 @@ def command(
     run = partial(_together, workers=workers) if gpus else partial(_alone, how=(workers, device))
     result = run(wanted, prepared_by, out, settings, task)
     _print(result, prepared_by, out, limit, as_json=as_json)
+
+
+def _rounding(recipe: "Recipe") -> str:
+    """What a type made of the recipe, as the settings that ask for the same without shards."""
+    kept = f"resize.bits={recipe.resize.bits} resize.dtype={recipe.resize.dtype}"
+    return f"the images are those of {kept}, hash {recipe.hash}"
 
 
 def _alone(

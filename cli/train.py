@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from cli.ending import say_verdicts
 from cli.options import (
@@ -18,12 +19,14 @@ from cli.options import (
     review_option,
     seed_option,
     set_option,
+    shards_option,
 )
 
 if TYPE_CHECKING:
     from dali_pipelines.recipe import Recipe
     from dali_pipelines.rejects.limits import RejectLimit
     from dali_pipelines.review import Review
+    from dali_pipelines.shards.shard_set import ShardSet
     from trainer.settings import TrainSettings
 
 PREEMPTED: Final = 75
@@ -44,6 +47,7 @@ _SHORT_FOR: Final = {
     "-O", "--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="RUN",
     help="The run directory.",
 )  # fmt: skip
+@shards_option("Read the images that `mammo preprocess` made of the manifest, by their recipe.")
 @config_option
 @set_option(of_training=True)
 @recipe_option
@@ -72,6 +76,7 @@ def command(
     sets: tuple[str, ...],
     recipe: str,
     review: "Review | None",
+    shards: "ShardSet | None",
     device: Any,
     resume: Any,
     limit: "RejectLimit",
@@ -83,20 +88,29 @@ def command(
     \b
     mammo train train.parquet -O runs/first --fold 0
     torchrun --nproc-per-node 2 -m cli train train.parquet -O runs/first
+    mammo train train.parquet -O runs/first --fold 0 --shards shards
 
-    RUN gets the checkpoints best.pt and last.pt, config.yaml, metrics.jsonl, the scores of the
-    held-out fold (oof.csv), rejects.csv, log.txt and status.json. SIGTERM or SIGUSR1 saves a
-    checkpoint and leaves with 75; the same command goes on from there. `mammo config show` lists
-    all settings.
+    Images come from DICOM, or from shards of the same manifest: bit for bit the same. RUN gets the
+    checkpoints best.pt and last.pt, config.yaml, metrics.jsonl, the scores of the held-out fold
+    (oof.csv), rejects.csv, log.txt and status.json. SIGTERM or SIGUSR1 saves a checkpoint and
+    leaves with 75; the same command goes on from there. `mammo config show` lists all settings.
     """
+    from cli.resolve import split_sets
     from cli.watched import TRAIN, open_watched
     from dali_pipelines.review import reviewed_recipe
+    from dali_pipelines.shards.settings import kept_recipe
     from trainer.train import RunOptions, train
 
-    source = partial(open_watched, phases=TRAIN, review=review)
+    source = partial(open_watched, phases=TRAIN, review=review, shards=shards)
     options = RunOptions(device, resume, limit, source)
     settings, prepared_by = _resolve(config, sets, recipe, short)
-    result = train(settings, reviewed_recipe(prepared_by, review), manifest, out, options)
+    prepared_by = reviewed_recipe(prepared_by, review)
+    if shards is not None:
+        chosen = ctx.get_parameter_source("recipe") is not ParameterSource.DEFAULT
+        if chosen or review is not None or split_sets(sets)[1]:
+            shards.require_recipe(kept_recipe(prepared_by, shards.settings))
+        prepared_by = shards.recipe
+    result = train(settings, prepared_by, manifest, out, options)
     facts = {"state": result.state, "checkpoint": str(result.checkpoint), "best": result.best}
     if result.is_main:
         say_verdicts(result.counts, result.rejects)

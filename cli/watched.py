@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dali_pipelines.recipe import Recipe
     from dali_pipelines.records import ImageRecord
     from dali_pipelines.review import Review
+    from dali_pipelines.shards.shard_loader import ShardLoader
+    from dali_pipelines.shards.shard_set import ShardSet
     from dali_pipelines.stages import Batch
     from dali_pipelines.verdicts import Reject
     from trainer.distributed import Device
@@ -32,7 +34,7 @@ TRAIN: Final[Phases] = ("train", "validate")
 class Watched:
     """A `trainer.epoch.Source` that counts what passes through on stderr."""
 
-    def __init__(self, loader: "Loader", phases: Phases) -> None:
+    def __init__(self, loader: "Loader | ShardLoader", phases: Phases) -> None:
         self._loader = loader
         self._phases = itertools.cycle(phases)
 
@@ -61,11 +63,20 @@ def open_watched(
     *,
     phases: Phases,
     review: "Review | None" = None,
+    shards: "ShardSet | None" = None,
 ) -> "Iterator[Watched]":
-    """A loader as `trainer` opens one, watched; `review` has boxes by hand for some records."""
+    """A loader as `trainer` opens one, watched; of DICOM files, or of `shards` of this recipe.
+
+    `review` has boxes by hand for some records; shards were cut by theirs.
+    """
     from dali_pipelines.loader import Loader
     from dali_pipelines.review import reviewed
+    from dali_pipelines.shards.shard_loader import ShardLoader
 
+    if shards is not None:
+        with ShardLoader(records, shards, settings) as from_shards:
+            yield Watched(from_shards, phases)
+        return
     with Loader(reviewed(records, review), recipe, settings, device) as loader:
         yield Watched(loader, phases)
 

@@ -119,8 +119,8 @@ def reviewed_recipe(recipe: Recipe, review: Review | None) -> Recipe:
     """The recipe with the table's digest; ConfigError where it has that of another table.
 
     One that has none takes any, so boxes of new images may be put right for a model that learned
-    without; its hash is then another, as predictions tell. Without a table a recipe that had one stays as it is, with a warning: images that the table
-    names are then cut by the method.
+    without; its hash is then another, as predictions tell. Without a table a recipe that had one
+    stays as it is, with a warning: images that the table names are then cut by the method.
     """
     if review is None:
         if recipe.review:

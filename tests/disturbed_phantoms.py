@@ -22,6 +22,7 @@ from dali_pipelines.voi_settings import Voi
 
 TOP: Final = 65535
 FULL_HEIGHT: Final = 3000  # px of a detector; lines are as wide as they would be there
+SEED: Final = 5  # of phantoms that no constant of the method was chosen on: those had seed 0
 Mask = NDArray[np.bool_]
 
 
@@ -54,7 +55,7 @@ class Case:
 
 def draw_case(number: int, height: int, width: int) -> Case:
     """An undisturbed phantom, shown as its header wants it; the same number gives the same."""
-    settings = PhantomSettings(patients=1000, height=height, width=width, syntax="raw")
+    settings = PhantomSettings(1000, height=height, width=width, syntax="raw", seed=SEED)
     plan = ImagePlan(draw_patient(settings, number // len(IMAGES)), number % len(IMAGES))
     picture = draw_picture(settings, plan)
     table = display_table(_grayscale(picture.header), Voi())

@@ -32,9 +32,7 @@ def read_labels(tables: Sequence[Table], _rule: str) -> Labels:
     }
     rows = [merge(behind) for behind in by_key(keys, table.rows).values()]
     ways = (_header_and_side, _folder_and_side)
-    return Labels(
-        list(labels), rows, columns, ways, one_image=False, named={"patient_id": _folder}
-    )
+    return Labels(list(labels), rows, columns, ways, one_image=False, named={"patient_id": _folder})
 
 
 def _header_and_side(frame: pd.DataFrame) -> "pd.Series[str]":

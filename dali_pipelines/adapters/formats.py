@@ -1,6 +1,5 @@
 """A file of labels -> its table, whatever it is kept as: text, a spreadsheet, mini-MIAS's list."""
 
-import zipfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -50,7 +49,7 @@ def _read_spreadsheet(path: Path, keep: Collection[str] | None) -> Table:
             f"{path.name!r} is a spreadsheet, which needs openpyxl; install that or save the table "
             "as CSV UTF-8"
         ) from error
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # noqa: BLE001 - what openpyxl raises on a damaged file is open
         raise DatasetError(
             f"{path.name!r} is no spreadsheet; save the table as CSV UTF-8"
         ) from error

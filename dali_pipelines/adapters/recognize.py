@@ -7,7 +7,7 @@ from typing import Final
 
 from dali_pipelines.adapters.formats import columns_of
 from dali_pipelines.adapters.layouts import LAYOUTS, Layout
-from dali_pipelines.errors import ConfigError, DatasetError
+from dali_pipelines.errors import ConfigError, DatasetError, DeviceError
 
 AUTO: Final = "auto"
 _SUFFIXES: Final = frozenset((".csv", ".tsv", ".txt", ".xlsx"))
@@ -37,12 +37,15 @@ def recognize(paths: Sequence[Path], adapter: str) -> Recognized:
     is, or where they are of several data sets, and as `columns_of`.
     """
     if adapter != AUTO:
-        layouts = {adapter: LAYOUTS[adapter]}
-        tables = tuple(p for p in _list_tables(paths) if p in paths or _find(p, layouts))
+        inside = _find_all(paths, {adapter: LAYOUTS[adapter]})
+        tables = tuple(path for path in inside if path in paths or inside[path])
         if not tables:
-            raise DatasetError(f"no table in {_names(paths)} has the columns of {adapter!r}")
+            raise DatasetError(
+                f"no table in {_names(paths)} has the columns of {adapter!r}; name the tables, or "
+                "their folder, with --labels"
+            )
         return Recognized(adapter, tables, "")
-    found = {path: _find(path, LAYOUTS) for path in _list_tables(paths)}
+    found = _find_all(paths, LAYOUTS)
     for path in paths:
         if not path.is_dir() and not found[path]:
             raise DatasetError(
@@ -50,7 +53,10 @@ def recognize(paths: Sequence[Path], adapter: str) -> Recognized:
             )
     names = sorted({name for layouts in found.values() for name in layouts})
     if not names:
-        raise DatasetError(f"no table in {_names(paths)} is of a data set known; {_ASK}")
+        raise DatasetError(
+            f"no table in {_names(paths)} is of a data set known; name the tables, or their "
+            "folder, with --labels"
+        )
     if len(names) > 1:
         raise DatasetError(
             f"{_names([p for p in found if found[p]])} could be of {' or '.join(names)}; {_ASK}"
@@ -65,6 +71,28 @@ def _recognized(adapter: str, told: Mapping[Path, Sequence[str]]) -> Recognized:
     reasons = [f"{path.name!r} has the columns {', '.join(told[path])}" for path in told]
     why = f"adapter {adapter} ({LAYOUTS[adapter].title}): {'; '.join(reasons)}"
     return Recognized(adapter, tuple(told), why)
+
+
+def _find_all(
+    paths: Sequence[Path], layouts: Mapping[str, Layout]
+) -> dict[Path, Mapping[str, Sequence[str]]]:
+    """As `_find`, of each table at `paths`.
+
+    What lies in a folder and cannot be read is of none, but where that leaves nothing known.
+    """
+    found: dict[Path, Mapping[str, Sequence[str]]] = {}
+    unread = []
+    for path in _list_tables(paths):
+        try:
+            found[path] = {} if path in paths and len(layouts) == 1 else _find(path, layouts)
+        except (ConfigError, DatasetError, DeviceError) as error:
+            if path in paths:
+                raise
+            found[path] = {}
+            unread.append(error)
+    if unread and not any(found.values()):
+        raise unread[0]
+    return found
 
 
 def _find(path: Path, layouts: Mapping[str, Layout]) -> dict[str, Sequence[str]]:

@@ -44,10 +44,13 @@ def read_table(path: Path, keep: Collection[str] | None = None) -> Table:
 def make_table(
     path: Path, rows: Iterable[tuple[int, Sequence[str]]], keep: Collection[str] | None = None
 ) -> Table:
-    """The table of rows (line, cells), of which the first names the columns; errors as above."""
+    """The table of rows (line, cells), of which the first names the columns; errors as above.
+
+    A column without a name is left out.
+    """
     ordered = iter(rows)
     header = [name.strip().lower() for name in next(ordered, (0, ()))[1]]
-    wanted = [i for i, name in enumerate(header) if keep is None or name in keep]
+    wanted = [i for i, name in enumerate(header) if name and (keep is None or name in keep)]
     lines, cells, ragged = [], [], []
     for line, row in ordered:
         lines.append(line)

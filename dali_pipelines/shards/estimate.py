@@ -63,7 +63,9 @@ def estimate(
     todo = _todo(plan, task)
     total = sum(len(shard.images) for shard in task.share.take(plan))
     sample = draw_few(todo, _WARM + _TIMED)
-    seconds, size, timed = _time(sample, recipe, settings, open_loader) if sample else (0.0, 0.0, 0)
+    seconds, size, timed = 0.0, 0.0, 0
+    if sample:
+        seconds, size, timed = _time(sample, plan.recipe, settings, open_loader)
     if settings.format == "shards":
         size = prod(stored_shape(recipe, settings)) * np.dtype(settings.dtype).itemsize
     return Estimate(

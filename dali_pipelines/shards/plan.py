@@ -15,7 +15,7 @@ from dali_pipelines.columns import grayscale_to_json
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import Grayscale, ImageRecord
-from dali_pipelines.shards.settings import ShardSettings
+from dali_pipelines.shards.settings import ShardSettings, kept_recipe
 
 _CONTENT_DIGITS: Final = 16  # hexadecimal, 64 bits: compared for one image_id only
 _PREFIX: Final = "shard-"
@@ -84,6 +84,8 @@ def plan_shards(
 ) -> ShardPlan:
     """The shards of the records below `out`, in order; nothing is read or written.
 
+    Their recipe is `recipe` as shards of these settings keep it.
+
     Raises ConfigError where there is no record.
     """
     if not records:
@@ -94,7 +96,7 @@ def plan_shards(
         PlannedShard(out / shard_name(number), tuple(images[first : first + size]))
         for number, first in enumerate(range(0, len(images), size))
     )
-    return ShardPlan(out, records, recipe, settings, shards)
+    return ShardPlan(out, records, kept_recipe(recipe, settings), settings, shards)
 
 
 def shard_name(number: int) -> str:

@@ -80,7 +80,7 @@ def preprocess(
     where a process of another plan is at work in it; GateError where a check fails.
     """
     plan = plan_shards(records, recipe, settings, out)
-    with open_loader(records, stored_recipe(recipe, settings)) as loader, at_work(plan):
+    with open_loader(records, stored_recipe(plan.recipe, settings)) as loader, at_work(plan):
         verifier = Verifier(task.verify, plan, lossy=loader.device == "cpu")
         with ThreadPoolExecutor(core_count(), "mammo-encode") as pool:
             maker = ShardMaker(plan, loader, pool, verifier.inspect, progress)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from dali_pipelines.errors import ConfigError
 from dali_pipelines.recipe import Recipe
 
 Format = Literal["shards", "npy", "png", "png16", "tiff", "webdataset"]
@@ -28,9 +27,9 @@ class ShardSettings:
     """How `images` prepared images at a time become files.
 
     `format` "shards" is one safetensors file, "webdataset" one tar file, the others are a file an
-    image. `uint8` and `uint16` hold display values over their full range, in one channel, since
-    the network's three are equal before they are normalized; floats are normalized, in all
-    channels. `batch` images are prepared together.
+    image. `uint8` and `uint16` hold display values over their full range, in one channel: nothing
+    is done per image or channel yet, and what is left to do is exact. Floats are what the network
+    sees, in all channels. `batch` images are prepared together.
     """
 
     format: Format = "shards"
@@ -51,22 +50,34 @@ class ShardSettings:
         return self.dtype in INTEGER_MAX
 
 
-def stored_recipe(recipe: Recipe, settings: ShardSettings) -> Recipe:
-    """What prepares the images of `recipe` for these settings: in float32, not yet rounded.
+def kept_recipe(recipe: Recipe, settings: ShardSettings) -> Recipe:
+    """The recipe whose images a shard holds: `recipe`, rounded as the shard's type rounds.
 
-    For integers without the last step, so that display values 0 ... 1 come out, in one channel.
-    Raises ConfigError where the recipe's images have no display values.
+    So a network that learned from shards and one that learned from DICOM with this recipe saw the
+    same numbers, and one with another recipe is told apart by its hash.
+    """
+    resize = recipe.resize
+    if settings.dtype == "uint8":
+        resize = replace(resize, bits=8)
+    elif settings.dtype == "uint16":
+        resize = replace(resize, bits=resize.bits or 16)
+    elif settings.dtype == "float16":
+        resize = replace(resize, dtype="float16")
+    return replace(recipe, resize=resize)
+
+
+def stored_recipe(recipe: Recipe, settings: ShardSettings) -> Recipe:
+    """What prepares the images of a kept `recipe` for the shard's type, in float32.
+
+    For integers without what comes after the rounding, so that display values 0 ... 1 come out, in
+    one channel.
     """
     resize = replace(recipe.resize, dtype="float32")
-    if not settings.holds_display:
-        return replace(recipe, resize=resize)
-    if resize.per_image == "standardize":
-        raise ConfigError(
-            f"recipe {recipe.name!r} standardizes each image, so its values have no fixed range "
-            f"that {settings.dtype} could hold; use --format shards, npy or webdataset, with "
-            "--dtype float16 or float32"
+    if settings.holds_display:
+        resize = replace(
+            resize, per_image="none", per_image_bits=None, mean=0.0, std=1.0, channels=1
         )
-    return replace(recipe, resize=replace(resize, mean=0.0, std=1.0, channels=1))
+    return replace(recipe, resize=resize)
 
 
 def stored_shape(recipe: Recipe, settings: ShardSettings) -> tuple[int, int, int]:

@@ -80,6 +80,15 @@ class ShardSet:
         """(C, H, W) of an image of `read`."""
         return stored_shape(self.recipe, self.settings)
 
+    def require_recipe(self, wanted: Recipe) -> None:
+        """Raise ConfigError unless images of `wanted` are what the shards hold."""
+        if wanted.hash != self.recipe.hash:
+            raise ConfigError(
+                f"the shards in {str(self._out)!r} hold images of recipe {self.recipe.name} "
+                f"{self.recipe.hash}, not of {wanted.name} {wanted.hash}; leave out --shards, or "
+                "prepare the images by that recipe"
+            )
+
     def read(self, index: int) -> NDArray[Any]:
         """Image number `index`, (C, H, W) of `dtype`, read-only.
 

@@ -203,10 +203,10 @@ def test_embed_cancers_are_of_the_breast_that_is_named(
 
 def test_embed_exams_of_two_patients_are_named_by_line(label: Label) -> None:
     tables = {"clinical.csv": CLINICAL, "metadata.csv": METADATA.replace("L.dcm,013,", "L.dcm,31,")}
-    with pytest.raises(DatasetError, match="'metadata.csv': an exam in .*patient; lines 6 differ"):
+    with pytest.raises(DatasetError, match=r"'metadata.csv': an exam in .*patient; lines 6 differ"):
         label(tables, "embed", {"path": "/1.2.1.L.dcm"})
     twice = CLINICAL.replace("013,003,2013,MG Diagnostic Bilateral,4.0,S", "13,003,2013,,4.0,S")
-    with pytest.raises(DatasetError, match="'clinical.csv': an exam in .*patient; lines 6 differ"):
+    with pytest.raises(DatasetError, match=r"'clinical.csv': an exam in .*patient; lines 6 differ"):
         label({"clinical.csv": twice}, "embed", {"path": "/1.2.1.L.dcm"})
 
 

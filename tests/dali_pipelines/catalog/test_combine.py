@@ -75,6 +75,56 @@ def test_the_patient_of_the_label_table_is_named_by_set_too() -> None:
     assert len(set(join_patients(name_patients(found, "patient_id"), found))) == 3
 
 
+def spr_part(patient: str, uid: str) -> pd.DataFrame:
+    """One image as the adapter spr labels it; the header's patient is another one for each exam."""
+    columns = {"dataset": "spr", "label_patient_id": patient, "label_rule": "spr/recall"}
+    text = {name: pd.array([value], "str") for name, value in columns.items()}
+    return manifest((f"anon {uid}", uid, uid), cancer=pd.array([1], "Int8"), **text)
+
+
+def test_a_patient_of_two_parts_of_one_data_set_is_in_one_fold() -> None:
+    found = combine({"part1": spr_part("7", "a"), "part2": spr_part("7", "b")})
+    assert found.frame["label_patient_id"].tolist() == ["spr/7", "spr/7"]
+    names = name_patients(found.frame, "patient_id")
+    assert names.tolist() == ["part1/anon a", "part2/anon b"]
+    assert join_patients(names, found.frame).tolist() == [0, 0]
+    assert found.warnings() == []
+
+
+def test_ids_of_several_sets_that_nothing_joins_are_told() -> None:
+    one = manifest(("1", "a", "A"), ("1", "b", "B"), ("2", "c", "C"), ("", "d", "D"))
+    found = combine({"x": one, "y": manifest(("1", "e", "E"), ("", "f", "F"))})
+    assert found.same_ids == 1
+    (sentence,) = found.warnings()
+    assert sentence.startswith("1 patient id in more than one set, taken for different patients;")
+
+
+def test_labels_made_by_different_rules_are_told() -> None:
+    rsna = spr_part("8", "b").assign(label_rule="rsna/cancer")
+    vindr = spr_part("9", "c").assign(label_rule="vindr/cancer")
+    unlabeled = spr_part("1", "d").assign(label_rule="")
+    assert combine({"r": rsna, "v": vindr, "u": unlabeled}).warnings() == []
+    assert combine({"s": spr_part("7", "a"), "r": rsna, "v": vindr}).warnings() == [
+        "labels were made by different rules, and mean different things: r by rsna/cancer; "
+        "s by spr/recall; v by vindr/cancer"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "lost"), [(0, 1, 1), (None, 0, 1), (1, 1, 0), (1, None, 0)]
+)
+def test_a_label_that_is_dropped_with_its_image_is_told(
+    first: int | None, second: int | None, lost: int
+) -> None:
+    one, other = (
+        manifest(("1", "a", "A"), cancer=pd.array([label], "Int8")) for label in (first, second)
+    )
+    found = combine({"x": one, "y": other.assign(patient_id="2")})
+    assert found.lost_labels == lost
+    told = ["1 repeated image had another label than the one kept"]
+    assert found.warnings() == (told if lost else [])
+
+
 def test_a_column_of_two_types_is_one_sentence() -> None:
     one = manifest(("1", "a", "A"), score=pd.array([1], "Int8"))
     other = manifest(("1", "b", "B"), score=pd.array(["1"], "str"))

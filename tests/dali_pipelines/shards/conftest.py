@@ -24,7 +24,7 @@ SIZE = (8, 6)
 @pytest.fixture(scope="session")
 def recipe() -> Recipe:
     """Whole images as they are: display values are the stored 16 bits."""
-    resize = ResizeSettings(size=SIZE, fit="stretch", mean=0.25, std=0.5)
+    resize = ResizeSettings(size=SIZE, fit="stretch", bits=16, mean=0.25, std=0.5)
     return Recipe("whole", roi=RoiSettings(method="none", mirror="none"), resize=resize)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dali_pipelines.errors import ConfigError
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.shards import make
@@ -68,15 +67,6 @@ def test_integers_of_three_equal_channels_are_kept_once(
     of_three = replace(recipe, resize=replace(recipe.resize, channels=3, mean=(0.1, 0.2, 0.3)))
     preprocess(records, of_three, tmp_path / "out", settings)
     assert read_rows(tmp_path / "out/shard-00000")["bytes"] == [8 * 6 * 2] * 2
-
-
-def test_values_without_a_fixed_range_do_not_become_integers(
-    records: list[ImageRecord], recipe: Recipe, tmp_path: Path
-) -> None:
-    odd = replace(recipe, resize=replace(recipe.resize, per_image="standardize"))
-    with pytest.raises(ConfigError, match="use --format shards, npy or webdataset, with --dtype"):
-        preprocess(records, odd, tmp_path / "out", ShardSettings())
-    assert not (tmp_path / "out").exists()
 
 
 def test_running_again_makes_only_what_is_missing_and_the_same_bytes(

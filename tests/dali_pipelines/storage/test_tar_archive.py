@@ -1,6 +1,7 @@
 import io
 import tarfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,37 @@ def test_a_damaged_header_does_not_pass_for_the_end(make_tar: Callable[..., Path
     path.write_bytes(data)
     assert list_members(path) == ["a"]
     assert lost_of(path) == [("", Reason.TRUNCATED)]
+
+
+def header_of(size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A header in the form of GNU, which can hold sizes that no file has."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        header_of(-1024),  # leads back to itself
+        header_of(-1024, tarfile.CONTTYPE),
+        header_of(-1024, tarfile.GNUTYPE_LONGNAME),
+        header_of(1 << 62),
+        header_of(1 << 40, tarfile.GNUTYPE_LONGNAME),
+        header_of(1 << 40, tarfile.XHDTYPE),
+        5000 * header_of(0, tarfile.GNUTYPE_LONGNAME),  # a name of a name of a name
+    ],
+)
+def test_headers_of_impossible_sizes_cost_only_what_follows(
+    make_tar: Callable[..., Path], header: bytes
+) -> None:
+    path = make_tar(a=CONTENT)
+    path.write_bytes(path.read_bytes()[: 512 + len(CONTENT)] + header + bytes(1024))
+    assert read(path, "a")[0] == CONTENT
+    assert ("", Reason.TRUNCATED) in lost_of(path)
+    path.write_bytes(header + bytes(1024))
+    with suppress(RejectError):  # nothing else, and not for ever
+        assert list_members(path) in ([], ["x"])
 
 
 @pytest.mark.parametrize("data", [b"", b"no archive at all" * 100, b"PK\x03\x04" + bytes(600)])
