@@ -77,8 +77,14 @@ def read_pgm(opened: OpenSource, source: Source, key: bytes, options: ReadOption
         stream=StreamInfo("raw", header.height, header.width, 1, header.bits, signed=False),
         grayscale=Grayscale(bits=header.bits, bits_stored=header.bits),
         sha256=digest if options.hash else "",
-        flags=tuple(flag.value for flag in _FLAGS),
+        flags=_flags(header, opened.view),
     )
+
+
+def _flags(header: _Header, view: ByteView) -> tuple[str, ...]:
+    """Those of each PGM, and whether more follows the picture, such as a second one."""
+    more = [Flag.EXCESS_BYTES] if view.size > header.start + header.size else []
+    return tuple(flag.value for flag in (*more, *_FLAGS))
 
 
 def _read_header(view: ByteView, max_pixels: int) -> _Header:

@@ -12,6 +12,7 @@ import pytest
 from dali_pipelines.doctor.decoder_trial import check_decoders
 from dali_pipelines.doctor.syntax_table import syntax_table
 from dali_pipelines.routing import has_dali
+from dali_pipelines.shards.shard_set import ShardSet
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,8 +42,12 @@ def test_a_command_of_readme_is_understood(
     Path("train_images").mkdir()
     Path("runs/first").mkdir(parents=True)
     Path("runs/first/best.pt").touch()
+    monkeypatch.setattr(ShardSet, "open", lambda out: out)  # there are none here
     command = import_module(f"cli.{words[0]}").command
-    assert isinstance(command.make_context(words[0], list(words[1:])), click.Context)
+    try:
+        command.make_context(words[0], list(words[1:]))
+    except click.exceptions.Exit as done:  # of an option that answers at once
+        assert done.exit_code == 0
 
 
 def test_the_training_loop_of_readme_runs(

@@ -21,7 +21,7 @@ from dali_pipelines.adapters.labels import (
     worst,
 )
 from dali_pipelines.adapters.table import Rows, Table, only
-from dali_pipelines.errors import ConfigError
+from dali_pipelines.errors import ConfigError, DatasetError
 
 COLUMNS: Final = frozenset(  # all that is read, of more than a hundred
     (
@@ -147,8 +147,16 @@ def _read_exams(table: Table, rule: str) -> dict[str, _Exam]:
 
 
 def _of_images(table: Table, exams: Mapping[str, _Exam], rule: str) -> Labels:
-    """By file name: the SOP Instance UID that the metadata table's paths end in."""
+    """By file name: the SOP Instance UID that the metadata table's paths end in.
+
+    DatasetError where the two tables have no exam in common.
+    """
     accessions = table.names("acc_anon")
+    if exams.keys().isdisjoint(accessions):
+        raise DatasetError(
+            f"no exam of {table.path.name!r} is in the clinical table; check that both write "
+            "'acc_anon' in the same way"
+        )
     sides = table.sides("ImageLateralityFinal")
     pairs = [
         (exams.get(accession), side) for accession, side in zip(accessions, sides, strict=True)

@@ -49,7 +49,7 @@ def _read_spreadsheet(path: Path, keep: Collection[str] | None) -> Table:
             f"{path.name!r} is a spreadsheet, which needs openpyxl; install that or save the table "
             "as CSV UTF-8"
         ) from error
-    except Exception as error:  # noqa: BLE001 - what openpyxl raises on a damaged file is open
+    except Exception as error:  # openpyxl raises whatever a damaged file leads it to
         raise DatasetError(
             f"{path.name!r} is no spreadsheet; save the table as CSV UTF-8"
         ) from error

@@ -59,7 +59,8 @@ def recognize(paths: Sequence[Path], adapter: str) -> Recognized:
         )
     if len(names) > 1:
         raise DatasetError(
-            f"{_names([p for p in found if found[p]])} could be of {' or '.join(names)}; {_ASK}"
+            f"{_names([p for p in found if found[p]])} could be of {' or '.join(names)}; {_ASK}, "
+            "and scan each data set for itself"
         )
     return _recognized(names[0], {p: layouts[names[0]] for p, layouts in found.items() if layouts})
 
@@ -84,7 +85,7 @@ def _find_all(
     unread = []
     for path in _list_tables(paths):
         try:
-            found[path] = {} if path in paths and len(layouts) == 1 else _find(path, layouts)
+            found[path] = _find(path, layouts)
         except (ConfigError, DatasetError, DeviceError) as error:
             if path in paths:
                 raise

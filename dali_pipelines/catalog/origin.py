@@ -46,7 +46,8 @@ def get_origin(frame: pd.DataFrame, manifest: Path) -> Origin:
         return Origin(ReadOptions(**content["read"]), content["rejects"])
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(
-            f"{str(manifest)!r} does not say with what options it was scanned; scan again"
+            f"{str(manifest)!r} does not say with what options it was scanned; scan again, and "
+            "each part of a combined manifest for itself"
         ) from error
 
 

@@ -89,8 +89,9 @@ def _typed(hint: Any, value: Any) -> Any:
     origin, inner = get_origin(hint), get_args(hint)
     if value is None:
         return None
-    if origin in (Union, UnionType):  # of one type and None, or of types that JSON has
-        return _typed(inner[0], value)
+    if origin in (Union, UnionType):  # of one type and None, of types that JSON has, or a tuple
+        tuples = [kind for kind in inner if get_origin(kind) is tuple]
+        return _typed(tuples[0] if tuples and isinstance(value, list) else inner[0], value)
     if origin is tuple:
         kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
         return tuple(_typed(kind, item) for kind, item in zip(kinds, value, strict=True))

@@ -19,16 +19,8 @@ from trainer.checkpoint import load_checkpoint
 
 SMALL = ["--set", "resize.size=[48, 32]"]
 RUN = [
-    "--recipe",
-    "demo",
-    "--model",
-    "test_resnet",
-    "--fold",
-    "0",
-    "--epochs",
-    "2",
-    "--device",
-    "cpu",
+    *("--recipe", "demo", "--model", "test_resnet", "--fold", "0"),
+    *("--epochs", "2", "--device", "cpu"),
 ]
 
 

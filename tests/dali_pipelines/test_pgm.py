@@ -49,6 +49,13 @@ def test_two_bytes_a_pixel_come_higher_first(tmp_path: Path) -> None:
     assert (record.tags.bits_stored, record.tags.bits_allocated) == (12, 16)
 
 
+def test_a_second_picture_in_the_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.pgm").write_bytes(2 * (b"P5 3 2 255\n" + bytes(range(6))))
+    record = read(tmp_path / "a.pgm")
+    assert values(record).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert record.flags[0] == Flag.EXCESS_BYTES
+
+
 def test_the_uid_is_that_of_the_pixels(tmp_path: Path) -> None:
     for name, data in (("a", bytes(6)), ("b", bytes(6)), ("c", bytes(5) + b"x")):
         (tmp_path / name).write_bytes(b"P5 3 2 255\n" + data)

@@ -1,6 +1,7 @@
 """Which data set tables are of, told by their columns; files other than CSV."""
 
 import sys
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -100,7 +101,7 @@ def test_none_and_several_are_one_sentence(
 
 
 def test_a_folder_without_tables(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no table in .* is of a data set known"):
+    with pytest.raises(DatasetError, match=r"no table in .* is of a data set known; name the tab"):
         read_labels([tmp_path], "auto")
     with pytest.raises(DatasetError, match=r"no table in .* has the columns of 'spr'"):
         read_labels([tmp_path], "spr")
@@ -152,6 +153,40 @@ def test_spreadsheets_are_read_where_openpyxl_is(
     path.write_bytes(b"PK\x03\x04 and nothing else")
     with pytest.raises(DatasetError, match="is no spreadsheet"):
         read_labels([path], "cmmd")
+
+
+@pytest.mark.parametrize("adapter", ["auto", "inbreast"])
+@pytest.mark.parametrize("content", [b"PK\x03\x04 damaged", b"\xd0\xcf\x11\xe0", b"PK with cells"])
+def test_a_spreadsheet_beside_the_tables_does_no_harm(
+    tmp_path: Path, adapter: str, content: bytes
+) -> None:
+    if content == b"PK with cells":
+        pytest.importorskip("openpyxl")
+        frame = pd.DataFrame([["notes", None, None], ["1", "2", "3"]])
+        frame.to_excel(tmp_path / "notes.xlsx", header=False, index=False)
+    else:
+        (tmp_path / "notes.xlsx").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"spreadsheet|no table in"):
+        read_labels([tmp_path], adapter)
+    write(tmp_path, TABLES["inbreast"])
+    assert read_labels([tmp_path], adapter).adapter == "inbreast"
+
+
+def test_whatever_a_damaged_spreadsheet_makes_openpyxl_raise_is_one_sentence(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "t.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types")
+    with pytest.raises(DatasetError, match=r"'t.xlsx' is no spreadsheet"):
+        read_labels([path], "cmmd")
+
+
+def test_columns_without_a_name_are_left_out(tmp_path: Path) -> None:
+    paths = write(tmp_path, {"t.csv": "image_id,,label,,\n1,x,1,,\n"})
+    labels = read_labels(paths, "auto")
+    assert (labels.keys, labels.columns["cancer"]) == (["1"], [1])
 
 
 def test_old_spreadsheets_are_to_be_saved_as_text(tmp_path: Path) -> None:

@@ -210,6 +210,14 @@ def test_embed_exams_of_two_patients_are_named_by_line(label: Label) -> None:
         label({"clinical.csv": twice}, "embed", {"path": "/1.2.1.L.dcm"})
 
 
+def test_embed_tables_that_write_exams_in_two_ways_are_refused(label: Label) -> None:
+    as_numbers = CLINICAL
+    for exam in range(1, 7):
+        as_numbers = as_numbers.replace(f",00{exam},", f",{exam}.0,")
+    with pytest.raises(DatasetError, match=r"no exam of 'metadata.csv' is in the clinical table"):
+        label({"c.csv": as_numbers, "metadata.csv": METADATA}, "embed", {"path": "/1.2.1.L.dcm"})
+
+
 def test_embed_wants_the_clinical_table(label: Label) -> None:
     with pytest.raises(ConfigError, match="needs the clinical table"):
         label({"metadata.csv": METADATA}, "embed", {"path": "/1.2.1.L.dcm"})

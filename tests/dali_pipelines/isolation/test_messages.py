@@ -17,7 +17,7 @@ from dali_pipelines.isolation.messages import (
     write_request,
 )
 from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings
-from dali_pipelines.recipe import Recipe
+from dali_pipelines.recipe import Recipe, load_recipe, recipe_names
 from dali_pipelines.records import Grayscale, ImageRecord, Lut, StreamInfo, Window
 from dali_pipelines.stages import Pixels
 from dali_pipelines.verdicts import Reason, RejectError
@@ -38,6 +38,12 @@ def test_a_request_is_equal_in_every_field(record_of: Callable[..., ImageRecord]
     for sizes in ((), (1000, 7)):
         request = Request(record, recipe, 1007, sizes)
         assert read_request(write_request(request)) == request
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_arrives_as_it_is(name: str, record_of: Callable[..., ImageRecord]) -> None:
+    request = Request(record_of(), load_recipe(name), 0, ())
+    assert read_request(write_request(request)) == request
 
 
 def test_an_absent_table_stays_absent(record_of: Callable[..., ImageRecord]) -> None:
