@@ -95,10 +95,8 @@ def command(
     (oof.csv), rejects.csv, log.txt and status.json. SIGTERM or SIGUSR1 saves a checkpoint and
     leaves with 75; the same command goes on from there. `mammo config show` lists all settings.
     """
-    from cli.resolve import split_sets
     from cli.watched import TRAIN, open_watched
     from dali_pipelines.review import reviewed_recipe
-    from dali_pipelines.shards.settings import kept_recipe
     from trainer.train import RunOptions, train
 
     source = partial(open_watched, phases=TRAIN, review=review, shards=shards)
@@ -106,10 +104,7 @@ def command(
     settings, prepared_by = _resolve(config, sets, recipe, short)
     prepared_by = reviewed_recipe(prepared_by, review)
     if shards is not None:
-        chosen = ctx.get_parameter_source("recipe") is not ParameterSource.DEFAULT
-        if chosen or review is not None or split_sets(sets)[1]:
-            shards.require_recipe(kept_recipe(prepared_by, shards.settings))
-        prepared_by = shards.recipe
+        prepared_by = _recipe_of(shards, prepared_by if _is_recipe_asked(ctx, sets) else None)
     result = train(settings, prepared_by, manifest, out, options)
     facts = {"state": result.state, "checkpoint": str(result.checkpoint), "best": result.best}
     if result.is_main:
@@ -117,6 +112,23 @@ def command(
         click.echo(json.dumps(facts) if as_json else str(result.checkpoint))
     if result.state == "preempted":
         ctx.exit(PREEMPTED)
+
+
+def _is_recipe_asked(ctx: click.Context, sets: tuple[str, ...]) -> bool:
+    """Whether the command line says how to prepare images, beyond naming shards."""
+    from cli.resolve import split_sets
+
+    named = ctx.get_parameter_source("recipe") is not ParameterSource.DEFAULT
+    return named or ctx.params["review"] is not None or bool(split_sets(sets)[1])
+
+
+def _recipe_of(shards: "ShardSet", asked: "Recipe | None") -> "Recipe":
+    """The recipe of the shards; ConfigError where another one is asked for."""
+    from dali_pipelines.shards.settings import kept_recipe
+
+    if asked is not None:
+        shards.require_recipe(kept_recipe(asked, shards.settings))
+    return shards.recipe
 
 
 def _resolve(

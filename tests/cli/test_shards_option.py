@@ -33,10 +33,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = CatalogSettings(root / "m.parquet", labels=(exams.labels,))
     catalog = write_catalog(plan_catalog([exams.images], settings))
     write_manifest(assign_folds(catalog.frame, 2, seed=0), settings.manifest)
-    for dtype in ("uint16", "float32"):
+    for dtype, bits in (("uint16", 16), ("float32", "null")):
         done = run(
             preprocess, root / "m.parquet", root / dtype, "--recipe", "demo", *SMALL,
-            "--dtype", dtype, "--device", "cpu",
+            "--dtype", dtype, "--set", f"resize.bits={bits}", "--device", "cpu",
         )  # fmt: skip
         assert done.exit_code == 0
     return root
