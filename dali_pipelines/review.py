@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from dali_pipelines.adapters.table import Table, name_lines
+from dali_pipelines.adapters.table import Table, differing_lines
 from dali_pipelines.adapters.table_text import read_table
 from dali_pipelines.atomic import replacing
 from dali_pipelines.errors import ConfigError, DatasetError
@@ -62,7 +62,7 @@ class Review:
         if outside:
             raise DatasetError(
                 f"{self.name!r}: each box must lie in the frame of its image, in px of the file; "
-                f"{name_lines(outside)} differ"
+                f"{differing_lines(outside)}"
             )
 
 

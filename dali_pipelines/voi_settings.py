@@ -1,4 +1,4 @@
-"""What a recipe says of the grayscale: which of the header's views of an image is taken, and how."""
+"""What a recipe says of the grayscale: which of the header's views is taken, and how."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -15,6 +15,7 @@ from dali_pipelines.adapters.labels import DTYPES, Labels
 from dali_pipelines.adapters.table import Row, Rows, name_lines
 from dali_pipelines.errors import DatasetError
 from dali_pipelines.patient_groups import LABEL_PATIENT, is_nameless
+from dali_pipelines.rejects.counts import counted
 from dali_pipelines.verdicts import Flag, Status
 
 _Flags = pd.Series  # of lists of text
@@ -107,8 +108,8 @@ def unique_rows(labels: Labels) -> tuple[pd.DataFrame, int]:
     clash = distinct[distinct["key"].duplicated(keep=False)]
     if len(clash):
         raise DatasetError(
-            f"{labels.tables}: {clash['key'].nunique():,} images have rows that contradict each "
-            f"other, {_name_rows(_flat(clash['rows']))}; keep one row for each"
+            f"{labels.tables}: rows of {counted(clash['key'].nunique(), 'image')} contradict each "
+            f"other, {_name_rows(_flat(clash['rows']))}; keep one row for each image"
         )
     repeated = len(_flat(labels.rows)) - len(_flat(distinct["rows"]))
     return distinct.drop(columns="rows").set_index("key"), repeated

@@ -138,8 +138,8 @@ class Table:
     def require_none(self, rows: Sequence[int], rule: str) -> None:
         """Raise DatasetError, naming their lines, if there are `rows` that break a rule."""
         if rows:
-            lines = name_lines(self.lines[row] for row in rows)
-            raise DatasetError(f"{self.path.name!r}: {rule}; {lines} differ")
+            lines = differing_lines(self.lines[row] for row in rows)
+            raise DatasetError(f"{self.path.name!r}: {rule}; {lines}")
 
 
 def only(tables: Sequence[Table]) -> Table:
@@ -151,8 +151,16 @@ def only(tables: Sequence[Table]) -> Table:
 
 
 def name_lines(lines: Iterable[int]) -> str:
-    """Line numbers for a message: "lines 2, 3, 9 and 41 more"."""
+    """Line numbers for a message: "line 2", "lines 2, 3, 9 and 41 more"."""
     ordered = sorted(set(lines))
+    if len(ordered) == 1:
+        return f"line {ordered[0]}"
     shown = ", ".join(map(str, ordered[:_MOST_LINES]))
     more = len(ordered) - _MOST_LINES
     return f"lines {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def differing_lines(lines: Iterable[int]) -> str:
+    """The end of a sentence on a rule that lines break: "line 2 differs", "lines 2, 3 differ"."""
+    named = name_lines(lines)
+    return f"{named} differ" if named.startswith("lines") else f"{named} differs"

@@ -85,8 +85,8 @@ def combine(frames: Mapping[str, pd.DataFrame]) -> Combined:
 
     `patient_id` becomes "<data set>/<patient>", and so does the patient of the label table, there
     with the data set that the scan named, so that parts of one set stay joined under several names.
-    Columns that a set lacks are empty there. An image whose SOP Instance UID or image_id an earlier
-    set has is a reject. Raises DatasetError where columns of one name hold different types.
+    Columns that a set lacks are empty there. An image whose SOP Instance UID an earlier set has is
+    a reject. Raises DatasetError where columns of one name hold different types.
     """
     together = pd.concat(_completed([_named(frame, name) for name, frame in frames.items()]))
     together = together.reset_index(drop=True)
@@ -168,10 +168,8 @@ def _with_columns(frame: pd.DataFrame, types: Mapping[str, Any]) -> pd.DataFrame
 
 
 def _first_set(frame: pd.DataFrame) -> "pd.Series[str]":
-    """For each row the first data set that has an image of its UID, or of its image_id."""
-    by_uid = frame.groupby("sop_instance_uid", sort=False)[DATASET].transform("first")
-    by_id = frame.groupby("image_id", sort=False)[DATASET].transform("first")
-    return by_uid.where(by_uid != frame[DATASET], by_id)
+    """For each row the first data set that has an image of its UID."""
+    return frame.groupby("sop_instance_uid", sort=False)[DATASET].transform("first")
 
 
 def _kept_images(together: pd.DataFrame, repeated: pd.DataFrame) -> pd.DataFrame:

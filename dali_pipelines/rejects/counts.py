@@ -1,7 +1,7 @@
 """How many inputs ended how: the one line that ends every command, and the check that none is lost.
 
-An input is a file, a member of an archive or whatever else a scan meets; for a command that starts from a
-manifest, one image.
+An input is a file, a member of an archive or whatever else a scan meets; for a command that starts
+from a manifest, one image.
 """
 
 import shlex

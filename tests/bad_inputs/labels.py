@@ -76,7 +76,7 @@ def _two_images_of_one_name(folder: Path) -> Path:
 _EXCEL = ("\ufeff" + "\r\n".join(row.replace(",", ";") for row in _ROWS) + "\r\n").encode()
 _QUOTED = [_ROWS[0] + ",comment", *(row + ',"two\nlines, one cell"' for row in _ROWS[1:])]
 _LEADING_ZEROS = [_ROWS[0] + ",site_id", *(row + ",007" for row in _ROWS[1:])]
-_WRONG = "must hold 0, 1 or nothing; lines 2 differ"
+_WRONG = "must hold 0, 1 or nothing; line 2 differs"
 
 
 def _joined(name: str, rows: Sequence[str] | bytes, code: int, sentence: str, row: int) -> Case:

@@ -88,7 +88,7 @@ def test_a_box_that_leaves_the_frame_is_one_sentence(
     boxes.write_text(boxes.read_text().replace(",72,", ",129,"))
     result = preprocess(manifest, tmp_path / "out", "--review", boxes)
     assert isinstance(result.exception, DatasetError)
-    assert "lines 2 differ" in str(result.exception)
+    assert "line 2 differs" in str(result.exception)
     assert not (tmp_path / "out").exists()
     gone = preprocess(manifest, tmp_path / "out", "--review", tmp_path / "none.csv")
     assert isinstance(gone.exception, ConfigError)

@@ -150,7 +150,7 @@ def test_spr_numbers_meet_with_and_without_leading_zeros(
             "12,N,1\n13,L,0\n",
             "'target' must be 0 where Laterality is N, and 1 elsewhere; lines 2, 3",
         ),
-        ("12,X,1\n", "must hold N, L, R or B; lines 2"),
+        ("12,X,1\n", "must hold N, L, R or B; line 2"),
         ("12,N,.5\n", "'target' must hold 0, 1"),
         ("12,N,0\n012,L,1\n", "contradict each other, lines 2, 3"),
     ],
@@ -252,7 +252,7 @@ def test_contradictions_are_found_without_any_image(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="contradict each other, lines 2, 4"):
         read_labels([tmp_path / "t.csv"], "csv")
     (tmp_path / "t.csv").write_text("path,cancer\na\0b,1\n")
-    with pytest.raises(DatasetError, match="must hold paths; lines 2"):
+    with pytest.raises(DatasetError, match="must hold paths; line 2"):
         read_labels([tmp_path / "t.csv"], "csv")
 
 
@@ -271,9 +271,13 @@ def test_the_manifest_keeps_the_labels(record_of: RecordOf, join: Join, tmp_path
     [
         ("id,cancer\n1,1\n", "csv", "no column 'image_id' or 'sop_instance_uid' or 'path'"),
         ("image_id,y\n1,1\n", "csv", "no column 'cancer' or 'label'"),
-        ("image_id,cancer\n1,2\n", "csv", "lines 2"),
+        ("image_id,cancer\n1,2\n", "csv", "line 2"),
         ("image_id,cancer\n9,1\n", "csv", "none of the 1 labels"),
-        ("image_id,cancer\n1,1\n1,0\n2,0\n", "csv", "1 images have rows that contradict"),
+        (
+            "image_id,cancer\n1,1\n1,0\n2,0\n",
+            "csv",
+            "rows of 1 image contradict each other, lines 2, 3; keep",
+        ),
         ("image_id,cancer\n1,1\n1,\n", "csv", "lines 2, 3"),
         ("image_id,view\n1,CC\n", "rsna", "no column 'cancer'"),
         ("image_id,cancer\n1,1\n", "spr", "no column 'AccessionNumber'"),

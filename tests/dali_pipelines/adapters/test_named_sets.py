@@ -69,12 +69,12 @@ def test_cbis_patients_are_not_torn_apart(label: Label) -> None:
 def test_cbis_names_what_is_wrong_by_table_and_line(label: Label) -> None:
     wrong = CBIS | {"calc_case_description_test_set.csv": CALC.replace("MALIGNANT", "MALIGN")}
     with pytest.raises(
-        DatasetError, match=r"'calc_.*'pathology' must hold MALIGNANT, .*lines 2 dif"
+        DatasetError, match=r"'calc_.*'pathology' must hold MALIGNANT, .*line 2 dif"
     ):
         label(wrong, "cbis-ddsm", {"path": "/a"})
     with pytest.raises(DatasetError, match="no column 'breast_density' or 'breast density'"):
         label({"c.csv": CALC.replace("breast density", "x")}, "cbis-ddsm", {"path": "/a"})
-    with pytest.raises(DatasetError, match="LEFT or RIGHT, and CC or MLO; lines 7 differ"):
+    with pytest.raises(DatasetError, match="LEFT or RIGHT, and CC or MLO; line 7 differs"):
         label({"m.csv": MASS.replace("P_00002,2,RIGHT", "P_00002,2,")}, "cbis-ddsm", {"path": "/a"})
 
 
@@ -118,13 +118,21 @@ def test_inbreast_takes_patients_from_file_names(
     assert joined.report.disagreements == {}
 
 
+def test_what_a_file_name_tells_of_the_side_leaves_no_doubt(label: Label) -> None:
+    guessed = {"laterality": "L", "flags": ("laterality_inferred", "no_view")}
+    images = [{"path": f"/AllDICOMs/{name}.dcm"} | guessed for name in INBREAST_FILES]
+    joined = label({"INbreast.csv": INBREAST}, "inbreast", *images)
+    assert joined.column("laterality") == list("RLRLLL")
+    assert [list(flags) for flags in joined.frame["flags"]] == [[]] * 6
+
+
 def test_inbreast_files_may_be_called_by_their_number(label: Label) -> None:
     images = [{"path": "/22678622.dcm"}, {"path": "/22678646.dcm", "patient_id": "7"}]
     joined = label({"INbreast.csv": INBREAST}, "inbreast", *images)
     assert joined.column("cancer") == [1, 0]
     assert joined.column("patient_id") == ["", "7"]
     assert joined.column("view") == ["CC", "CC"]
-    with pytest.raises(DatasetError, match=r"'Bi-Rads' must hold 0, 1, .*lines 3 differ"):
+    with pytest.raises(DatasetError, match=r"'Bi-Rads' must hold 0, 1, .*line 3 differs"):
         label({"INbreast.csv": INBREAST.replace(";4;1", ";4;4d")}, "inbreast", *images)
 
 
@@ -158,7 +166,7 @@ def test_cmmd_labels_breasts(label: Label, *, by_folder: bool) -> None:
         assert joined.column("label_patient_id") == patients
     assert joined.report.rows_without_image == 0
     assert joined.report.repeated_rows == 0
-    with pytest.raises(DatasetError, match="'LeftRight' must hold L or R; lines 3 differ"):
+    with pytest.raises(DatasetError, match="'LeftRight' must hold L or R; line 3 differs"):
         label({"CMMD.csv": CMMD.replace("2,L,40,2,c", "2,B,40,2,c")}, "cmmd", *images)
 
 
@@ -189,7 +197,7 @@ def test_mias_pairs_sides_and_the_worst_of_several_lines(label: Label) -> None:
 
 @pytest.mark.parametrize("line", ["mdb003 D NRM", "mdb003 D CIRC", "mdb003 D CIRC X 1 2 3"])
 def test_mias_lines_that_say_something_else_are_named(label: Label, line: str) -> None:
-    with pytest.raises(DatasetError, match=r"a line must be as .*; lines 6 differ"):
+    with pytest.raises(DatasetError, match=r"a line must be as .*; line 6 differs"):
         label({"Info.txt": MIAS.replace("mdb003 D NORM", line)}, "mias", {"path": "/mdb001.pgm"})
 
 

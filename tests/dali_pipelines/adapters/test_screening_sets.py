@@ -90,13 +90,13 @@ def test_vindr_findings_repeat_the_breast_and_change_nothing(label: Label) -> No
     assert joined.column("cancer") == [1, 1, 0]
     assert (joined.report.repeated_rows, joined.report.rows_without_image) == (3, 3)
     clash = both | {"finding_annotations.csv": VINDR_FINDINGS.replace("BI-RADS 1", "BI-RADS 2")}
-    with pytest.raises(DatasetError, match=r"lines 4 of 'breast-.* and lines 4 of 'finding_"):
+    with pytest.raises(DatasetError, match=r"line 4 of 'breast-.* and line 4 of 'finding_"):
         label(clash, "vindr", *images)
 
 
 def test_vindr_text_that_is_no_grade_is_named_by_line(label: Label) -> None:
     with pytest.raises(
-        DatasetError, match=r"'breast_birads' must hold BI-RADS 0, .*lines 5 differ"
+        DatasetError, match=r"'breast_birads' must hold BI-RADS 0, .*line 5 differs"
     ):
         label({"b.csv": VINDR.replace("BI-RADS 4", "4")}, "vindr", {"path": "/00a.dicom"})
     with pytest.raises(DatasetError, match=r"'split' must hold TRAIN, .*lines 2, 3, 4 differ"):
@@ -203,10 +203,10 @@ def test_embed_cancers_are_of_the_breast_that_is_named(
 
 def test_embed_exams_of_two_patients_are_named_by_line(label: Label) -> None:
     tables = {"clinical.csv": CLINICAL, "metadata.csv": METADATA.replace("L.dcm,013,", "L.dcm,31,")}
-    with pytest.raises(DatasetError, match=r"'metadata.csv': an exam in .*patient; lines 6 differ"):
+    with pytest.raises(DatasetError, match=r"'metadata.csv': an exam in .*patient; line 6 differs"):
         label(tables, "embed", {"path": "/1.2.1.L.dcm"})
     twice = CLINICAL.replace("013,003,2013,MG Diagnostic Bilateral,4.0,S", "13,003,2013,,4.0,S")
-    with pytest.raises(DatasetError, match=r"'clinical.csv': an exam in .*patient; lines 6 differ"):
+    with pytest.raises(DatasetError, match=r"'clinical.csv': an exam in .*patient; line 6 differs"):
         label({"clinical.csv": twice}, "embed", {"path": "/1.2.1.L.dcm"})
 
 
@@ -222,7 +222,7 @@ def test_embed_wants_the_clinical_table(label: Label) -> None:
     with pytest.raises(ConfigError, match="needs the clinical table"):
         label({"metadata.csv": METADATA}, "embed", {"path": "/1.2.1.L.dcm"})
     wrong = CLINICAL.replace(",S,2,L", ",Q,2,L")
-    with pytest.raises(DatasetError, match=r"'asses' must hold A, N, B.*lines 6 differ"):
+    with pytest.raises(DatasetError, match=r"'asses' must hold A, N, B.*line 6 differs"):
         label({"clinical.csv": wrong}, "embed", {"path": "/1.2.1.L.dcm"})
 
 
@@ -267,9 +267,9 @@ def test_csaw_by_each_rule(label: Label, rule: str, expected: list[int | None]) 
 
 def test_csaw_codes_that_are_unknown_are_named_by_line(label: Label) -> None:
     wrong = CSAW.replace(",1.0,0,1", ",1.0,0,7").replace("Left,MLO", "Both,MLO")
-    with pytest.raises(DatasetError, match="'imagelaterality' must hold Left or Right; lines 4"):
+    with pytest.raises(DatasetError, match="'imagelaterality' must hold Left or Right; line 4"):
         label({"csaw.csv": wrong}, "csaw", {"path": "/c/1.dcm"})
-    with pytest.raises(DatasetError, match=r"rad_recall_type_right' must hold 0, 1, 2 .*lines 7"):
+    with pytest.raises(DatasetError, match=r"rad_recall_type_right' must hold 0, 1, 2 .*line 7"):
         label({"csaw.csv": CSAW.replace(",1.0,0,1", ",1.0,0,7")}, "csaw", {"path": "/c/1.dcm"})
 
 
@@ -313,5 +313,5 @@ def test_mirai_takes_whole_paths_where_names_repeat(label: Label) -> None:
 @pytest.mark.parametrize("years", ["101", "-1", "soon"])
 def test_mirai_years_are_whole(label: Label, years: str) -> None:
     wrong = MIRAI.replace("b.png,4", f"b.png,{years}")
-    with pytest.raises(DatasetError, match=r"'years_to_cancer' must hold 0 ... 100 .*lines 3"):
+    with pytest.raises(DatasetError, match=r"'years_to_cancer' must hold 0 ... 100 .*line 3"):
         label({"m.csv": wrong}, "mirai-csv", {"path": "/a.dcm"})

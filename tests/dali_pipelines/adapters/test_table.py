@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dali_pipelines.adapters.table import Table, name_lines
+from dali_pipelines.adapters.table import Table, differing_lines, name_lines
 from dali_pipelines.adapters.table_text import read_table
 from dali_pipelines.errors import ConfigError, DatasetError
 
@@ -66,12 +66,18 @@ def test_what_is_no_table_is_said_so(tmp_path: Path, content: bytes, message: st
         read(tmp_path, content)
 
 
+def test_one_line_and_several_are_told_apart() -> None:
+    assert name_lines([7, 7]) == "line 7"
+    assert differing_lines([7]) == "line 7 differs"
+    assert differing_lines([9, 2]) == "lines 2, 9 differ"
+
+
 def test_wrong_cells_are_named_by_line_and_never_shown(tmp_path: Path) -> None:
     table = read(tmp_path, b"image_id,cancer\n1,0\n,2\nSECRET,yes\n")
     with pytest.raises(DatasetError, match="'cancer' must hold 0, 1 or nothing; lines 3, 4") as e:
         table.labels("cancer")
     assert "yes" not in str(e.value)
-    with pytest.raises(DatasetError, match="must name something in each row; lines 3 differ"):
+    with pytest.raises(DatasetError, match="must name something in each row; line 3 differs"):
         table.names("image_id")
     with pytest.raises(DatasetError, match="no column 'label' or 'y' in its first line") as e:
         table.first_of(["label", "y"])
@@ -106,12 +112,12 @@ def test_many_lines_are_counted() -> None:
 def test_codes_files_and_rows_that_say_something(tmp_path: Path) -> None:
     table = read(tmp_path, b"f,c\na\\b.PNG,1.0\n/x/1.2.840.3,x\n1.2.dcm,\nmdb001.pgm,nan\n")
     assert table.codes("c", {"1": True, "X": False}) == [True, False, None, None]
-    with pytest.raises(DatasetError, match="column 'c' must hold 1 or nothing; lines 3 differ"):
+    with pytest.raises(DatasetError, match="column 'c' must hold 1 or nothing; line 3 differs"):
         table.codes("c", {"1": True})
     assert table.stems("f") == ["b", "1.2.840.3", "1.2", "mdb001"]
     assert table.where("c").lines == [2, 3]
     assert table.rows[1] == (("t.csv", 3),)
-    with pytest.raises(DatasetError, match=r"column 'c' must hold 0 ... 9 or nothing; lines 3"):
+    with pytest.raises(DatasetError, match=r"column 'c' must hold 0 ... 9 or nothing; line 3"):
         table.whole_numbers("c", 9)
 
 
