@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from cli.options import config_option, json_option, recipe_option, set_option
+
+_LISTED: Final = "{:<18}  {:<12}  {:<11}  {:<12}  {}"
 
 
 @click.group()
@@ -54,19 +56,30 @@ def show(config: Path | None, sets: tuple[str, ...], recipe: str, as_json: bool)
 @command.command()
 @json_option
 def recipes(as_json: bool) -> None:
-    """List the recipes that come with the package: name, hash, size, how the breast is found."""
-    from dali_pipelines.recipe import load_recipe, recipe_names
+    """List the recipes that come with the package: size, how the breast is found, whose it is.
 
-    loaded = [load_recipe(name) for name in recipe_names()]
+    `mammo config show --recipe NAME` shows all of one.
+    """
+    from dali_pipelines.recipe import load_recipe, recipe_about, recipe_names
+
+    loaded = [(load_recipe(name), recipe_about(name)) for name in recipe_names()]
     if as_json:
         rows = [
-            {"name": r.name, "hash": r.hash, "size": list(r.size), "roi": r.roi.method}
-            for r in loaded
+            {
+                "name": r.name,
+                "hash": r.hash,
+                "size": list(r.size),
+                "roi": r.roi.method,
+                "about": about,
+            }
+            for r, about in loaded
         ]
         click.echo(json.dumps(rows, indent=2))
         return
-    for r in loaded:
-        click.echo(f"{r.name:<24} {r.hash}  {r.size[0]:>4} x {r.size[1]:<4}  {r.roi.method}")
+    click.echo(_LISTED.format("recipe", "hash", "size (px)", "roi.method", "what it is"))
+    for r, about in loaded:
+        size = f"{r.size[0]:>4} x {r.size[1]}"
+        click.echo(_LISTED.format(r.name, r.hash, size, r.roi.method, about))
 
 
 def _aligned(settings: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:

@@ -92,9 +92,9 @@ def command(
     mammo montage train.parquet -O sheets --by worst --recipe spr-1st
     mammo montage train.parquet -O sheets --by site --count 60
 
-    Below each pair stand its image_id, the quality of the box (0 to 1: how much of the box is
-    breast, and how much of the breast is in it) and whether a breast was found. OUT/boxes.csv has
-    the boxes in px of the file; edit those that are wrong, remove the others, and give the table to
+    Below each pair stand side and view, its image_id, the quality of the box (0 to 1: how much of
+    the box is breast, and how much of the breast is in it) and whether a breast was found.
+    OUT/boxes.csv has the boxes in px of the file; edit those that are wrong, remove the others, and give the table to
     preprocess, train, predict or preview by --review. What is burned into the pixels is drawn.
     """
     from cli.watched import read_watched
@@ -120,7 +120,8 @@ def command(
     looked_at = [records[k] for k, _ in choice]
     if by == "worst":
         choice = _find_worst(job, choice, count)
-    written = _write(job, choice, out, per_page)
+    how = _how(by, among, seed)
+    written = _write(job, choice, out, per_page, how)
     counts = judge_pictures(looked_at, job.rejects, inputs.rejects, table)
     facts = {"sheets": written, "boxes": str(out / BOXES), "recipe_hash": prepared_by.hash}
     if as_json:
@@ -177,8 +178,23 @@ def _quality(boxed: "BoxedImage") -> float:
     return boxed.quality
 
 
-def _write(job: _Job, choice: "Choice", out: Path, per_page: int) -> list[str]:
-    """Write the sheets, each as soon as it is full, then the boxes; the paths of the sheets."""
+def _how(by: "By", among: int | None, seed: int) -> str:
+    """How images were chosen, for the head of a sheet."""
+    if by == "worst":
+        few = f" of {among:,} drawn at random, seed {seed}" if among else ""
+        return f"worst boxes first{few}"
+    return {
+        "random": f"drawn at random, seed {seed}",
+        "site": f"by group of machines, seed {seed}",
+        "label": f"by label, seed {seed}",
+    }[by]
+
+
+def _write(job: _Job, choice: "Choice", out: Path, per_page: int, how: str) -> list[str]:
+    """Write the sheets, each as soon as it is full, then the boxes; the paths of the sheets.
+
+    Each is headed by its recipe, its number, and `how` its images were chosen.
+    """
     from dali_pipelines.inspection.montage import draw_cell, draw_sheet
     from dali_pipelines.review import write_boxes
 
@@ -191,9 +207,12 @@ def _write(job: _Job, choice: "Choice", out: Path, per_page: int) -> list[str]:
     pairs = (pair for _, pair in job.over([k for k, _ in choice], drawn, "draw"))
     paths: list[str] = []
     rows: list[BoxRow] = []
+    sheets = -(-len(choice) // per_page)  # fewer come where images cannot be read
     while page := list(islice(pairs, per_page)):
         rows += [row for _, row in page]
-        paths.append(_write_sheet(draw_sheet([cell for cell, _ in page]), out, len(paths) + 1))
+        number = len(paths) + 1
+        title = f"recipe {job.recipe.name} {job.recipe.hash} - sheet {number} of {sheets} - {how}"
+        paths.append(_write_sheet(draw_sheet([cell for cell, _ in page], title), out, number))
     if rows:
         write_boxes(rows, out / BOXES)
     return paths

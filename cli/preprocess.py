@@ -1,8 +1,6 @@
 """`mammo preprocess`: a manifest to shards of prepared images."""
 
-import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from dali_pipelines.records import ImageRecord
     from dali_pipelines.rejects.limits import RejectLimit
     from dali_pipelines.review import Review
-    from dali_pipelines.shards.estimate import Estimate
     from dali_pipelines.shards.plan import Share
     from dali_pipelines.shards.preprocess import PreprocessResult, Task
     from dali_pipelines.shards.settings import ShardSettings
@@ -126,12 +123,11 @@ def command(
     """
     from dali_pipelines.recipe import load_recipe
     from dali_pipelines.review import reviewed_recipe
-    from dali_pipelines.settings import build
     from dali_pipelines.shards.preprocess import Task
-    from dali_pipelines.shards.settings import ShardSettings, kept_recipe
+    from dali_pipelines.shards.settings import kept_recipe
 
     shards["dtype"] = shards["dtype"] or _DTYPES.get(shards["format"], "uint16")
-    settings = build(ShardSettings, [("options", shards)])[0]
+    settings = _settings(shards)
     asked = reviewed_recipe(load_recipe(recipe, sets), review)
     prepared_by, wanted = kept_recipe(asked, settings), (manifest, review)
     if prepared_by.hash != asked.hash:
@@ -140,11 +136,22 @@ def command(
     if dry_run:
         if gpus:
             raise click.UsageError("--dry-run times one process; leave out --gpus")
-        _print_estimate(wanted, prepared_by, out, settings, task, (workers, device), as_json)
+        _estimate(wanted, prepared_by, out, settings, task, (workers, device), as_json)
         return
     run = partial(_together, workers=workers) if gpus else partial(_alone, how=(workers, device))
     result = run(wanted, prepared_by, out, settings, task)
     _print(result, prepared_by, out, limit, as_json=as_json)
+
+
+def _settings(options: dict[str, Any]) -> "ShardSettings":
+    """What the options ask for; ConfigError where a format does not hold a type."""
+    from dali_pipelines.errors import ConfigError
+    from dali_pipelines.shards.settings import ShardSettings
+
+    try:
+        return ShardSettings(**options)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _rounding(recipe: "Recipe") -> str:
@@ -227,7 +234,7 @@ def _summary(result: "PreprocessResult", recipe: "Recipe") -> str:
     return "; ".join(parts)
 
 
-def _print_estimate(
+def _estimate(
     wanted: "_Wanted",
     recipe: "Recipe",
     out: Path,
@@ -236,30 +243,8 @@ def _print_estimate(
     how: tuple[int, Any],
     as_json: bool,
 ) -> None:
+    from cli.dry_run import print_estimate
     from dali_pipelines.shards.estimate import estimate
 
     found = estimate(_read(wanted), recipe, out, settings, task, _loader(*how))
-    if as_json:
-        click.echo(json.dumps({"out": str(out), "dry_run": True, **found.to_dict()}))
-    else:
-        click.echo("\n".join(_lines(found, out)))
-
-
-def _lines(found: "Estimate", out: Path) -> Iterator[str]:
-    """What would be done, in words; nothing was."""
-    from cli.progress import format_duration
-    from dali_pipelines.rejects.counts import counted
-
-    yield f"{counted(found.images, 'image')} to prepare, {found.held:,} in shards that stay"
-    for title, counts in (("syntax", found.syntaxes), ("vendor", found.manufacturers)):
-        yield from (f"  {title}  {count:>9,}  {name}" for name, count in counts.items())
-    yield f"about {found.bytes / 1e9:,.2f} GB to write, {_free_bytes(out) / 1e9:,.2f} GB are free"
-    if found.timed:
-        timed = counted(found.timed, "image")
-        yield f"about {format_duration(found.seconds)}, an estimate from {timed} on this machine"
-
-
-def _free_bytes(out: Path) -> int:
-    """Free on the disk that the folder is or would be on."""
-    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
-    return shutil.disk_usage(there).free
+    print_estimate(found, out, as_json=as_json)

@@ -58,7 +58,7 @@ def _list_adapters(context: click.Context, _parameter: click.Parameter, asked: b
     "--adapter",
     type=click.Choice(ADAPTERS),
     show_default="csv",
-    help="The data set of the tables; auto tells it by their columns, and finds them in SRC too.",
+    help="The data set of the tables, looked for in the folders SRC too; auto tells it by columns.",
 )
 @click.option("--label-rule", help="What counts as 1, of --list-adapters; by default the first.")
 @click.option(
@@ -115,7 +115,7 @@ def command(
     what is tried. What was skipped stays so, as do columns that were added since. New images get
     labels by --labels and the fold of their patient; `mammo split --keep` places new patients.
     """
-    if how["adapter"] == "auto" and not labels:
+    if how["adapter"] not in {None, "csv"} and not labels:
         labels = tuple(source for source in sources if source.is_dir())
     settings = _settings(out, id_key, labels, **how)
     if not sources and not retry_failed:
@@ -146,7 +146,10 @@ def _settings(
     from dali_pipelines.dicom.read_options import ReadOptions
 
     if adapter is not None and not labels:
-        raise click.UsageError("--adapter needs --labels")
+        raise click.UsageError(
+            f"--adapter {adapter} has no table of labels to read: tables are read as files and "
+            "from folders, not from archives; name the table, unpacked, with --labels"
+        )
     options = ScanOptions(ReadOptions(hash=not no_hash, **taken), workers)
     how = (adapter or "csv", label_column, label_rule)
     return CatalogSettings(out, id_key, labels, *how, options)

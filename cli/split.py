@@ -13,6 +13,8 @@ from dali_pipelines.errors import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dali_pipelines.splits import Receipt
+
 FOLDS: Final = 4
 
 
@@ -64,6 +66,7 @@ def command(
     _say_moved(before, frame, group)
     receipt = leakage_receipt(frame, group, label)
     click.echo(receipt.text(), err=True)
+    _say_lacking(receipt, label, how["folds"] or (0 if how["keep"] else FOLDS))
     click.echo(json.dumps({"manifest": str(out), **receipt.to_dict()}) if as_json else str(out))
 
 
@@ -85,6 +88,22 @@ def _say_moved(before: "pd.DataFrame", after: "pd.DataFrame", group: str) -> Non
         click.echo(
             f"{moved:,} of {placed:,} patients with a fold are in another one now, so a checkpoint "
             "may have learned from its held-out fold; --keep keeps the folds that a manifest has",
+            err=True,
+        )
+
+
+def _say_lacking(receipt: "Receipt", label: str, wanted: int) -> None:
+    """Warn of folds without a positive image, on which no model can be judged.
+
+    A fold without any patient is one; `wanted` is the least number of folds there ought to be.
+    """
+    positives = {row.fold: row.positives for row in receipt.folds}
+    lacking = [k for k in range(max(wanted - 1, *positives) + 1) if not positives.get(k)]
+    if lacking:
+        named = ", ".join(map(str, lacking))
+        click.echo(
+            f"warning: no image with {label} 1 in {'fold' if len(lacking) == 1 else 'folds'} "
+            f"{named}; no model can be judged there, ask for fewer folds or add positive patients",
             err=True,
         )
 

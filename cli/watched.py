@@ -1,6 +1,7 @@
 """What shows its progress on stderr: the passes of a loader, and the reading of inputs."""
 
 import itertools
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -27,16 +28,23 @@ if TYPE_CHECKING:
 
 Phases = tuple[str, ...]  # what the passes are called, in turn
 
+log = logging.getLogger("mammo.boxes")
+
 PREDICT: Final[Phases] = ("predict",)
 TRAIN: Final[Phases] = ("train", "validate")
 
 
 class Watched:
-    """A `trainer.epoch.Source` that counts what passes through on stderr."""
+    """A `trainer.epoch.Source` that counts what passes through on stderr.
+
+    It remembers in which images no breast was found.
+    """
 
     def __init__(self, loader: "Loader | ShardLoader", phases: Phases) -> None:
         self._loader = loader
         self._phases = itertools.cycle(phases)
+        self._seen: set[int] = set()  # indices, for an image passes once an epoch
+        self._whole: set[int] = set()
 
     @property
     def rejects(self) -> "list[Reject]":
@@ -47,11 +55,29 @@ class Watched:
         """The loader's batches; one bar for all of them, named by the phase."""
         with progress(int((blocks >= 0).sum()), next(self._phases)) as bar:
             for batch in self._loader.run(blocks):
+                self._note(batch)
                 yield batch
                 rejected = len(self._loader.rejects)
                 bar.update(
                     int((batch.indices >= 0).sum()), **({"rejected": rejected} if rejected else {})
                 )
+
+    def warn_of_whole_frames(self) -> None:
+        """Say of how many images the whole frame was taken for want of a breast, if of any."""
+        if self._whole:
+            log.warning(
+                "no breast was found in %s of %s images; the whole frame was taken (mammo preview "
+                "shows them)",
+                f"{len(self._whole):,}",
+                f"{len(self._seen):,}",
+            )
+
+    def _note(self, batch: "Batch") -> None:
+        for index, roi in zip(batch.indices.tolist(), batch.rois, strict=True):
+            if roi is not None:
+                self._seen.add(index)
+                if not roi.found:
+                    self._whole.add(index)
 
 
 @contextmanager
@@ -67,7 +93,8 @@ def open_watched(
 ) -> "Iterator[Watched]":
     """A loader as `trainer` opens one, watched; of DICOM files, or of `shards` of this recipe.
 
-    `review` has boxes by hand for some records; shards were cut by theirs.
+    `review` has boxes by hand for some records; shards were cut by theirs. The end is a warning
+    where no breast was found in some of the images.
     """
     from dali_pipelines.loader import Loader
     from dali_pipelines.review import reviewed
@@ -75,10 +102,17 @@ def open_watched(
 
     if shards is not None:
         with ShardLoader(records, shards, settings) as from_shards:
-            yield Watched(from_shards, phases)
+            yield from _warned(Watched(from_shards, phases), shards.recipe)
         return
     with Loader(reviewed(records, review), recipe, settings, device) as loader:
-        yield Watched(loader, phases)
+        yield from _warned(Watched(loader, phases), recipe)
+
+
+def _warned(watched: Watched, recipe: "Recipe") -> Iterator[Watched]:
+    """The one, then its warning where the recipe looks for a breast."""
+    yield watched
+    if recipe.roi.method != "none":
+        watched.warn_of_whole_frames()
 
 
 def read_watched(

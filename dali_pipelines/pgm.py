@@ -26,7 +26,7 @@ _NUMBER: Final = _GAP + rb"(\d{1,5})"
 _HEADER: Final = re.compile(_MAGIC + 3 * _NUMBER + rb"\s")
 _HEAD_BYTES: Final = 4096  # more than any header with its comments
 _MAX_SIDE: Final = 65535  # as that of a DICOM image
-_FLAGS: Final = (Flag.NO_LATERALITY, Flag.NO_VIEW, Flag.NOT_MG)
+_FLAGS: Final = (Flag.NO_LATERALITY, Flag.NO_VIEW)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,13 @@ def recipe_names() -> list[str]:
     )
 
 
+def recipe_about(name: str) -> str:
+    """Whose the recipe of that name is, in a few words: the second line of its file."""
+    file = resources.files("configs") / "recipes" / f"{name}.yaml"
+    line = file.read_text(encoding="utf-8").splitlines()[1]
+    return line.removeprefix("# About: ")
+
+
 def load_recipe(name_or_path: str, sets: Sequence[str] = ()) -> Recipe:
     """The recipe of that name, or in that YAML file, changed by `sets` like "roi.method=none".
 

@@ -108,7 +108,8 @@ def reviewed(records: Sequence[ImageRecord], review: Review | None) -> list[Imag
     met = sum(record.box is not None for record in made)
     if not met:
         log.warning(
-            "none of the %d boxes by hand is of an image here; ids made with another key differ",
+            "none of the %d boxes by hand is of an image here; they may be of other images, or ids "
+            "made with another key",
             len(review.boxes),
         )
     log.info("boxes by hand: %d of %d are of images here", met, len(review.boxes))

@@ -25,6 +25,7 @@ from dali_pipelines.patient_groups import (
     join_patients,
     name_patients,
 )
+from dali_pipelines.settings import closest
 
 _UNLABELED: Final = 2  # the class of an image without a label, beside 0 and 1
 _CLASSES: Final = 3
@@ -243,8 +244,7 @@ def _in_two_folds(placed: pd.DataFrame, column: str) -> "pd.Index[Any]":
 
 
 def _require_columns(frame: pd.DataFrame, *names: str) -> None:
-    for name in names:
-        if name not in frame.columns:
-            cures = {FOLD: "assign folds with `mammo split`", "cancer": "scan with --labels"}
-            known = f"the columns are {', '.join(map(str, frame.columns))}"
-            raise DatasetError(f"the manifest has no column {name!r}; {cures.get(name, known)}")
+    cures = {FOLD: "; assign folds with `mammo split`", "cancer": "; scan with --labels"}
+    for name in (name for name in names if name not in frame.columns):
+        near = "." + closest(name, map(str, frame.columns))
+        raise DatasetError(f"the manifest has no column {name!r}{cures.get(name, near)}")

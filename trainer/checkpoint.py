@@ -93,7 +93,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def read_tensors(path: Path) -> dict[str, Any]:
     """The mapping in a safetensors or torch zip file, which can run no code and is undamaged."""
     if not path.is_file():
-        raise CheckpointError(f"no checkpoint {str(path)!r}")
+        inside = sorted(path.glob("*.pt"))  # best.pt before last.pt
+        better = f", which is a folder; name {str(inside[0])!r} in it" if inside else ""
+        raise CheckpointError(f"no checkpoint {str(path)!r}{better}")
     try:
         if path.suffix == ".safetensors":
             return _read_safetensors(path)

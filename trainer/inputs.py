@@ -58,7 +58,9 @@ def read_inputs(
         frame = _read(sources[0], fold)
         return Inputs(frame, [], load_key(key_file or key_path(sources[0])))
     if any(source.suffix == ".parquet" for source in sources):
-        raise ConfigError("a manifest (.parquet) must be the only input; score the others apart")
+        raise ConfigError(
+            "a manifest (.parquet) must be the only input; name the others in a run of their own"
+        )
     if fold is not None:
         raise ConfigError("--fold needs a manifest with folds, not DICOM files")
     inputs = list(walk(sources))

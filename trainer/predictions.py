@@ -29,6 +29,11 @@ _DTYPES: Final = {
 # an id may also read "NA" or "null", so only numbers can be missing
 _BLANKS: Final = ["", "NA", "N/A", "NaN", "nan", "<NA>"]
 _MISSING: Final = dict.fromkeys(("cancer", "fold", "prob", "logit"), _BLANKS)
+_PARQUET_MAGIC: Final = b"PAR1"
+_WANTED: Final = (
+    "wanted is the CSV with a row an image that `mammo predict` wrote to -O, not that of breasts "
+    "or patients"
+)
 _CARRIED: Final = ("cancer", "fold")
 _PATIENT: Final = "patient:"  # a patient's hash is never that of an image whose UID is the same
 
@@ -88,6 +93,8 @@ def read_predictions(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise ConfigError(f"no predictions {str(path)!r}; `mammo predict` writes them")
+    if _is_parquet(path):
+        raise DatasetError(f"{str(path)!r} is a parquet file, such as a manifest; {_WANTED}")
     try:
         table = pd.read_csv(path, dtype=_DTYPES, keep_default_na=False, na_values=_MISSING)
         for column in {"cancer", "fold"} & set(table.columns):
@@ -96,9 +103,16 @@ def read_predictions(path: Path) -> pd.DataFrame:
         raise DatasetError(f"{str(path)!r} is no table of scores: {error}") from error
     missing = {"image_id", "prob"} - set(table.columns)
     if missing:
-        raise DatasetError(f"{str(path)!r} lacks the column {', '.join(sorted(missing))}")
+        raise DatasetError(
+            f"{str(path)!r} lacks the column {', '.join(sorted(missing))}; {_WANTED}"
+        )
     _require_ids(table, path)
     return table
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
 
 
 def _require_ids(table: pd.DataFrame, path: Path) -> None:

@@ -19,8 +19,9 @@ RULES: Final[Mapping[str, Mapping[str, str]]] = {
         "recall": "by BIRADS of the breast: 0 is 1; 1 and 2 are 0; blank has no label",
     },
     "spr": {
-        "recall": "by Laterality of the exam: a breast it names is 1, any other 0; an image of "
-        "unknown side has a label only where both breasts have the same one",
+        "recall": "by Laterality of the exam, which holds L, R, B (both), N (none) or, with target "
+        "0, nothing: a breast it names is 1, any other 0; an image of unknown side has a label "
+        "only where both breasts have the same one",
     },
     "vindr": {
         "cancer": "by breast_birads of the breast: 5 is 1; 1 to 4 are 0",

@@ -1,6 +1,7 @@
 """SPR Screening Mammography Recall 2025: train.csv, one row an exam.
 
-`Laterality` says which breast was recalled: N none, L, R, or B both; `target` is 0 for N alone.
+`Laterality` says which breast was recalled: N or nothing none, L, R, or B both; `target` is 0 where
+none was, and 1 elsewhere.
 Layout: `dicoms/<AccessionNumber of six digits>/<SOPInstanceUID>.dcm`.
 """
 
@@ -39,12 +40,15 @@ def read_labels(tables: Sequence[Table], _rule: str) -> Labels:
 
 
 def _recalled_sides(table: Table) -> list[str]:
-    """The recalled sides of each exam, as "", "L", "R" or "LR"."""
-    letters = [cell.upper() for cell in table.column("Laterality")]
-    unknown = [i for i, letter in enumerate(letters) if letter not in _RECALLED]
-    table.require_none(unknown, "column 'Laterality' must hold N, L, R or B")
-    sides = [_RECALLED[letter] for letter in letters]
+    """The recalled sides of each exam, as "", "L", "R" or "LR"; a blank one of target 0 is ""."""
     targets = table.labels("target")
+    cells = [cell.upper() for cell in table.texts("Laterality")]
+    blank = [i for i, cell in enumerate(cells) if not cell and targets[i] != 0]
+    table.require_none(blank, "column 'Laterality' may be blank only where 'target' is 0")
+    letters = [cell or "N" for cell in cells]
+    unknown = [i for i, letter in enumerate(letters) if letter not in _RECALLED]
+    table.require_none(unknown, "column 'Laterality' must hold N, L, R, B or nothing")
+    sides = [_RECALLED[letter] for letter in letters]
     clash = [i for i, side in enumerate(sides) if targets[i] != int(side != "")]
     table.require_none(clash, "'target' must be 0 where Laterality is N, and 1 elsewhere")
     return sides

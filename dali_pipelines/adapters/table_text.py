@@ -100,4 +100,4 @@ def _read_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list
 
 
 def _unreadable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"no labels {str(path)!r} can be read: {error.strerror}")
+    return ConfigError(f"no table {str(path)!r} can be read: {error.strerror}")

@@ -45,7 +45,11 @@ class Combined:
 
     def warnings(self) -> list[str]:
         """Sentences on what to look at before training on all of it, without any id."""
-        found = []
+        found = [
+            f"no image of {name} stayed: an earlier set has all of them"
+            for name, count in self.images.items()
+            if not count
+        ]
         meanings = {rule.partition("/")[2] for rules in self.rules.values() for rule in rules}
         if len(meanings) > 1:
             made = "; ".join(f"{name} by {', '.join(rules)}" for name, rules in self.rules.items())

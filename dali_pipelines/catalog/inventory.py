@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
-from pydicom.uid import UID
 
+from dali_pipelines.dicom.uids import SYNTAX_NAMES
 from dali_pipelines.rejects.counts import VerdictCounts
 
 STANDARD_VIEWS: Final = ("L CC", "L MLO", "R CC", "R MLO")
@@ -83,7 +83,7 @@ def take_inventory(frame: pd.DataFrame, counts: VerdictCounts) -> Inventory:
         same_pixels=_same_pixels(frame),
         labels=_labels(frame),
         tables={
-            "syntax": _counted(map(_syntax_name, frame["transfer_syntax"])),
+            "syntax": _counted(_syntaxes(frame)),
             "bits": _counted(f"{bits} bits" for bits in frame["stream_precision"]),
             "photometric": _counted(frame["photometric"]),
             "vendor": _counted(frame["manufacturer"]),
@@ -140,9 +140,13 @@ def _printable(value: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in value[:_MOST_CHARACTERS]).strip()
 
 
-def _syntax_name(uid: str) -> str:
-    name = UID(uid).name
-    return "unknown syntax" if uid and name == uid else name
+def _syntaxes(frame: pd.DataFrame) -> "pd.Series[str]":
+    """The short name of each image's transfer syntax; "PGM" for a file that is no DICOM."""
+    uids = frame["transfer_syntax"]
+    names = uids.map(SYNTAX_NAMES).fillna("unknown syntax").where(uids != "", "")
+    file_names = frame["path"].where(frame["member"] == "", frame["member"])
+    pgm = (frame["sop_class_uid"] == "") & file_names.str.lower().str.endswith(".pgm")
+    return names.mask(pgm, "PGM")
 
 
 def _shortened(table: Mapping[str, int]) -> list[tuple[str, int]]:

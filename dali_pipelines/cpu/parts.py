@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 _OUTSIDE = -1  # owner of a run that belongs to no part
 
@@ -95,22 +96,27 @@ def _parts(lit: NDArray[np.bool_], *, filled: bool) -> _Tiles:
 def _roots(tiles: _Tiles, lit: NDArray[np.bool_]) -> _Indices:
     """The index of the first run of each run's part; _OUTSIDE where one of them is _OUTSIDE."""
     count = len(tiles.start)
-    upper, lower = _neighbors(tiles, reach=1)
-    below = tiles.start[lower] - tiles.width, tiles.stop[lower] - tiles.width
-    overlap = (tiles.start[upper] < below[1]) & (below[0] < tiles.stop[upper])
-    joined = (lit[upper] == lit[lower]) & (lit[upper] | overlap)
-    outside = np.flatnonzero(tiles.owner == _OUTSIDE).astype(np.int32)
-    ends = (
-        np.concatenate([upper[joined], outside]),
-        np.concatenate([lower[joined], np.full_like(outside, count)]),
-    )
-    graph = sparse.coo_array((np.ones(len(ends[0]), np.int8), ends), (count + 1, count + 1))
-    parts, labels = sparse.csgraph.connected_components(graph, directed=False)
+    ends = _links(tiles, lit)
+    graph = coo_array((np.ones(len(ends[0]), np.int8), ends), (count + 1, count + 1))
+    parts, labels = connected_components(graph, directed=False)
     first = np.empty(parts, np.int32)
     first[labels[-2::-1]] = np.arange(count, dtype=np.int32)[::-1]  # the last one written stays
     first[labels[-1]] = _OUTSIDE
     roots: _Indices = first[labels[:-1]]
     return roots
+
+
+def _links(tiles: _Tiles, lit: NDArray[np.bool_]) -> tuple[_Indices, _Indices]:
+    """All pairs of runs of one part that touch: (m,), (m,); _OUTSIDE is the run after the last."""
+    upper, lower = _neighbors(tiles, reach=1)
+    below = tiles.start[lower] - tiles.width, tiles.stop[lower] - tiles.width
+    overlap = (tiles.start[upper] < below[1]) & (below[0] < tiles.stop[upper])
+    joined = (lit[upper] == lit[lower]) & (lit[upper] | overlap)
+    outside = np.flatnonzero(tiles.owner == _OUTSIDE).astype(np.int32)
+    return (
+        np.concatenate([upper[joined], outside]),
+        np.concatenate([lower[joined], np.full_like(outside, len(tiles.start))]),
+    )
 
 
 def _neighbors(tiles: _Tiles, reach: int) -> tuple[_Indices, _Indices]:

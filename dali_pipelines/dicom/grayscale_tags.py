@@ -159,22 +159,25 @@ def _windows(dataset: Dataset, flags: Flags) -> tuple[tuple[Window, ...], VoiFun
     """The pairs of center and width, in their order, and the function they go through."""
     centers, widths = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
     if not centers and not widths:
-        return (), "LINEAR"
+        return (), _function(dataset, needed=False)
     if len(centers) != len(widths):
         flags.append(Flag.VOI_VM_MISMATCH)
     pairs = list(zip(centers, widths, strict=False))
     if not pairs:
         flags.append(Flag.VOI_INVALID)  # the others are judged by check_grayscale
     windows = (Window(*p) if all(map(math.isfinite, p)) else _UNREADABLE for p in pairs)
-    return tuple(windows), _function(dataset)
+    return tuple(windows), _function(dataset, needed=True)
 
 
-def _function(dataset: Dataset) -> VoiFunction:
-    """The VOI LUT Function; absent or empty means LINEAR. PS3.3 C.11.2.1.3."""
+def _function(dataset: Dataset, *, needed: bool) -> VoiFunction:
+    """The VOI LUT Function; absent or empty means LINEAR, PS3.3 C.11.2.1.3.
+
+    Without a window it is not `needed`, but some recipes go by its name (`stretch.curve`).
+    """
     name = text(dataset, "VOILUTFunction").upper()
     if name in get_args(VoiFunction):
         return cast("VoiFunction", name)
-    if name:
+    if name and needed:
         raise RejectError(
             Reason.VOI,
             f"the VOI LUT Function is none of {', '.join(get_args(VoiFunction))}, so the windows "

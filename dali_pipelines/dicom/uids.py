@@ -33,6 +33,24 @@ ENCAPSULATED_SYNTAXES: Final[dict[str, StreamKind]] = {
     "1.2.840.10008.1.2.4.202": "htj2k",
     "1.2.840.10008.1.2.4.203": "htj2k",
 }
+SYNTAX_NAMES: Final[dict[str, str]] = {  # short, as README's table has them
+    IMPLICIT_LITTLE_ENDIAN: "implicit little endian",
+    EXPLICIT_LITTLE_ENDIAN: "explicit little endian",
+    EXPLICIT_BIG_ENDIAN: "explicit big endian",
+    DEFLATED: "deflated",
+    RLE_LOSSLESS: "RLE",
+    "1.2.840.10008.1.2.4.50": "JPEG baseline, 8 bits",
+    "1.2.840.10008.1.2.4.51": "JPEG extended, 12 bits",
+    "1.2.840.10008.1.2.4.57": "JPEG lossless",
+    JPEG_LOSSLESS_SV1: "JPEG lossless, predictor 1",
+    "1.2.840.10008.1.2.4.80": "JPEG-LS",
+    "1.2.840.10008.1.2.4.81": "JPEG-LS, near-lossless",
+    "1.2.840.10008.1.2.4.90": "JPEG 2000",
+    "1.2.840.10008.1.2.4.91": "JPEG 2000, lossy",
+    "1.2.840.10008.1.2.4.201": "HTJ2K",
+    "1.2.840.10008.1.2.4.202": "HTJ2K",
+    "1.2.840.10008.1.2.4.203": "HTJ2K, lossy",
+}
 LOSSLESS_SYNTAXES: Final = frozenset(
     f"1.2.840.10008.1.2.4.{last}" for last in (57, 70, 80, 90, 201, 202)
 )

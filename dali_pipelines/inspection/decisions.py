@@ -127,7 +127,9 @@ def _source(recipe: Recipe) -> str:
     if settings.source == "display" or (settings.method == "none" and settings.mirror == "none"):
         return ""
     spread = " from the least to the greatest" if settings.source == "min-max" else ""
-    return f"stored values{spread}, for the box and which way it is turned"
+    uses = ["the box"] * (settings.method != "none")
+    uses += ["which way it is turned"] * (settings.mirror != "none")
+    return f"stored values{spread}, for {' and '.join(uses)}"
 
 
 def _crop(box: Roi, record: ImageRecord, recipe: Recipe) -> str:
@@ -137,8 +139,11 @@ def _crop(box: Roi, record: ImageRecord, recipe: Recipe) -> str:
         return "no breast found, so all of the image is kept"
     area = box.height * box.width / (record.stream.height * record.stream.width)
     rows = f"rows {box.top:,} to {box.bottom - 1:,}"
-    by_hand = "" if record.box is None else ", as the table of boxes by hand asks"
-    return f"{rows}, columns {box.left:,} to {box.right - 1:,}: {area:.0%} of the image{by_hand}"
+    crop = f"{rows}, columns {box.left:,} to {box.right - 1:,}: {area:.0%} of the image"
+    if record.box is not None:
+        return f"{crop}, as the table of boxes by hand asks"
+    masked = recipe.roi.method == "contour" and recipe.roi.contour.mask
+    return f"{crop}{', black outside of the contour' * masked}"
 
 
 def _mirror(box: Roi, record: ImageRecord, recipe: Recipe, content: Content) -> str:

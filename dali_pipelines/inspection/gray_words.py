@@ -18,7 +18,7 @@ def gray_words(record: ImageRecord, recipe: Recipe) -> list[tuple[str, str]]:
     return [
         ("modality", "not looked at: stored values are taken" if stored else _modality(gray)),
         ("window", describe_voi(gray, voi) + (_PASSED_OVER if gray != record.grayscale else "")),
-        ("polarity", _polarity(record, recipe)),
+        ("polarity", _polarity(record, recipe, stored=stored)),
         ("padding", _padding(gray, shown=stored or voi.padding == "ignored")),
         ("stretch", _stretch(record, recipe)),
     ]
@@ -32,11 +32,12 @@ def _modality(gray: Grayscale) -> str:
     return f"rescaled: slope {gray.slope:g}, intercept {gray.intercept:g}"
 
 
-def _polarity(record: ImageRecord, recipe: Recipe) -> str:
+def _polarity(record: ImageRecord, recipe: Recipe, *, stored: bool) -> str:
     name = record.tags.photometric or "no photometric interpretation"
     if record.grayscale.invert and recipe.voi.polarity == "as-stored":
         return f"{name}: not inverted, as the recipe asks; background is bright"
-    done = "inverted after the window" if record.grayscale.invert else "not inverted"
+    inverted = "inverted" if stored else "inverted after the window"
+    done = inverted if record.grayscale.invert else "not inverted"
     return f"{name}: {done}, background is to be black"
 
 

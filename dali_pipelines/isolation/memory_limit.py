@@ -30,8 +30,13 @@ class AddressSpace:
 
     def __init__(self, bytes_per_pixel: int = BYTES_PER_PIXEL) -> None:
         self._base = _mapped_bytes()
+        self._libraries = 0
         self._bytes_per_pixel = bytes_per_pixel
         self._most = 0
+
+    def count_libraries(self) -> None:
+        """Let what was mapped since this was made count as no part of any image."""
+        self._libraries = max(self._libraries, _mapped_bytes() - self._base)
 
     @contextmanager
     def bounded(self, pixels: int, stream_bytes: int, shared_bytes: int) -> Iterator[None]:
@@ -44,7 +49,8 @@ class AddressSpace:
             return
         needed = self._bytes_per_pixel * pixels + stream_bytes + SPARE_BYTES
         bound = max(MOST_BYTES, MOST_PER_PIXEL * pixels)
-        self._most = max(self._most, min(self._base + shared_bytes + needed, bound))
+        wanted = min(self._base + shared_bytes + needed, bound)
+        self._most = max(self._most, wanted + self._libraries)
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         most = self._most if hard == resource.RLIM_INFINITY else min(self._most, hard)
         resource.setrlimit(resource.RLIMIT_AS, (most, hard))

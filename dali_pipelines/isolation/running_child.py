@@ -21,9 +21,11 @@ from dali_pipelines.verdicts import RejectError
 START_S: Final = 120.0  # 0.2 s on an idle machine
 # Else glibc gives the memory of each image back and asks for it anew, page by page: of 8.5 MP 50 of
 # 957 ms for JPEG 2000, 5 of 49 for HTJ2K, 8 of 27 for RLE (CPU time of a child, glibc 2.36).
-_KEEP_MEMORY: Final = {
+_ALLOCATORS: Final = {
     "MALLOC_TRIM_THRESHOLD_": f"{1 << 28}",
     "MALLOC_MMAP_THRESHOLD_": f"{1 << 28}",
+    # Arrow's own allocator reserves 1 GiB of addresses at its first use: more than a child may map.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 
 Answer = Pixels | RejectError
@@ -133,6 +135,6 @@ def _start(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,  # a dying decoder prints what it read
-        env={**_KEEP_MEMORY, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**_ALLOCATORS, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         process_group=0,  # Ctrl-C in a terminal is for the parent to answer
     )

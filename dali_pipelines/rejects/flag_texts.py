@@ -189,7 +189,7 @@ FLAG_TEXTS: Final[Mapping[Flag, tuple[str, str]]] = {
         "Look at one of these images with `mammo preview`.",
     ),
     Flag.SATURATED: (
-        "A large part of the image is at the brightest value, so detail is lost there.",
+        "At least 2 % of the breast's box is at its brightest value, so detail is lost there.",
         "Look at one of these images with `mammo preview`.",
     ),
     Flag.SIDE_CONFLICT: (

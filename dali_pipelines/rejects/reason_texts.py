@@ -91,8 +91,9 @@ REASON_TEXTS: Final[Mapping[Reason, tuple[str, str]]] = {
         "Export the image again with a transfer syntax of the table in the README.",
     ),
     Reason.UNSUPPORTED: (
-        "The picture is stored in a form that this version cannot decode.",
-        "Convert the file to an uncompressed or JPEG 2000 transfer syntax.",
+        "The file, archive or picture is in a form that is not read; its detail says which.",
+        "Unpack an archive to plain files; convert a picture to an uncompressed or JPEG 2000 "
+        "transfer syntax.",
     ),
     Reason.TOO_LARGE: (
         "The image or the file would unfold to more than the limit, as a hostile file does.",

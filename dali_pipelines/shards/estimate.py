@@ -18,10 +18,12 @@ from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.shards.make import as_stored
 from dali_pipelines.shards.payloads import encoding_of
-from dali_pipelines.shards.plan import ShardPlan, plan_shards
+from dali_pipelines.shards.plan import PlannedShard, ShardPlan, plan_shards
 from dali_pipelines.shards.preprocess import Task
+from dali_pipelines.shards.rows import UNREADABLE, read_rows, unchanged
 from dali_pipelines.shards.settings import ShardSettings, stored_recipe, stored_shape
 from dali_pipelines.shards.state import find_rows, is_settled
+from dali_pipelines.shards.workplace import require_enterable
 
 _WARM: Final = 8  # images that start the decoders, and are not timed where there are others
 _TIMED: Final = 16
@@ -31,10 +33,11 @@ OpenLoader = Callable[[Sequence[ImageRecord], Recipe], Loader]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The images of the shards that are missing, by transfer syntax and by manufacturer.
+    """The images to prepare, by transfer syntax and by manufacturer.
 
-    `held` images lie in shards that stay. `bytes` to be written: exact for the numbers of format
-    shards, less its tables; else, as `seconds`, by the mean of a sample of `timed` images.
+    `held` images are there, and stay also where others of their shard are made again. `bytes` to be
+    written: exact for the numbers of format shards, less its tables; else, as `seconds`, by the
+    mean of a sample of `timed` images.
     """
 
     images: int
@@ -58,9 +61,14 @@ def estimate(
     task: Task,
     open_loader: OpenLoader = Loader,
 ) -> Estimate:
-    """What `preprocess` with these arguments would do; nothing is written, nothing is locked."""
+    """What `preprocess` with these arguments would do; nothing is written, nothing is locked.
+
+    Raises ConfigError where the folder holds what `preprocess` refuses.
+    """
     plan = plan_shards(records, recipe, settings, out)
-    todo = _todo(plan, task)
+    require_enterable(plan)
+    shards = [shard for shard in task.share.take(plan) if not _is_settled(shard, plan, task)]
+    todo = [record for shard in shards for record in _todo(shard, plan)]
     total = sum(len(shard.images) for shard in task.share.take(plan))
     sample = draw_few(todo, _WARM + _TIMED)
     seconds, size, timed = 0.0, 0.0, 0
@@ -73,19 +81,23 @@ def estimate(
         held=total - len(todo),
         syntaxes=_counted(f"{r.stream.kind} {r.tags.transfer_syntax_uid}" for r in todo),
         manufacturers=_counted(r.tags.manufacturer or "not named" for r in todo),
-        bytes=round(size * len(todo)),
+        bytes=round(size * sum(len(shard.images) for shard in shards)),
         seconds=round(seconds * len(todo), 3),
         timed=timed,
     )
 
 
-def _todo(plan: ShardPlan, task: Task) -> list[ImageRecord]:
-    return [
-        image.record
-        for shard in task.share.take(plan)
-        if not is_settled(find_rows(shard, plan), retry_failed=task.retry_failed)
-        for image in shard.images
-    ]
+def _is_settled(shard: PlannedShard, plan: ShardPlan, task: Task) -> bool:
+    return is_settled(find_rows(shard, plan), retry_failed=task.retry_failed)
+
+
+def _todo(shard: PlannedShard, plan: ShardPlan) -> list[ImageRecord]:
+    """The records of the images that the shard's folder does not hold; none of them is read."""
+    try:
+        held = {r["image_id"] for r in unchanged(read_rows(shard.folder), shard, plan.recipe.hash)}
+    except UNREADABLE:
+        held = set()
+    return [i.record for i in shard.images if i.record.image_id not in held]
 
 
 def _time(

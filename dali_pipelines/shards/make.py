@@ -23,6 +23,7 @@ from dali_pipelines.shards.rows import (
     made_row,
     read_rows,
     roi_of,
+    unchanged,
     write_rows,
 )
 from dali_pipelines.shards.settings import INTEGER_MAX, DType, stored_shape
@@ -124,15 +125,11 @@ def kept(shard: PlannedShard, plan: ShardPlan) -> dict[str, Held]:
         return {}
     shape = stored_shape(plan.recipe, plan.settings)
     images = StoredImages(shard.folder, rows, plan.settings, shape)
-    planned = {image.record.image_id: image.content for image in shard.images}
-    recipe_hash = plan.recipe.hash
-    found = {}
-    for row in map(rows.at, rows.made):
-        name = row["image_id"]
-        is_same = planned.get(name) == row["content"] and row["recipe_hash"] == recipe_hash
-        if is_same and is_whole(images, row["row"], row["crc32"]):
-            found[name] = Held(roi_of(row), images, row["row"])
-    return found
+    return {
+        row["image_id"]: Held(roi_of(row), images, row["row"])
+        for row in unchanged(rows, shard, plan.recipe.hash)
+        if is_whole(images, row["row"], row["crc32"])
+    }
 
 
 def is_whole(images: StoredImages, row: int, crc32: int) -> bool:

@@ -124,7 +124,8 @@ def content_of(record: ImageRecord) -> str:
     place, tags = record.location, record.tags
     stream = record.sha256 or f"{place.file_size} {place.mtime_ns} {place.fragments}"
     layout = (tags.rows, tags.columns, tags.bits_allocated, tags.bits_stored, tags.high_bit)
-    parts = (stream, place.frame_fragments, layout, tags.signed, record.stream)
+    read_by = (tags.transfer_syntax_uid, tags.manufacturer)  # order of bytes; whose LUTs count
+    parts = (stream, place.frame_fragments, layout, tags.signed, read_by, record.stream)
     text = f"{parts!r} {_grayscale_digest(record.grayscale)}"
     return hashlib.sha256(text.encode()).hexdigest()[:_CONTENT_DIGITS]
 

@@ -101,14 +101,17 @@ class _Work:
         self._verifier = verifier
 
     def run(self) -> None:
-        """Make what is missing; what others were at is looked at again, for they may be killed."""
+        """Make what is missing; what others were at is looked at again, for they may be killed.
+
+        Images that are left to others count as dealt with.
+        """
         self._recover()
         todo = [shard for shard in self._shards if not self._is_there(shard)]
-        waiting = sum(len(shard.images) for shard in todo)
-        self._maker.progress(sum(len(shard.images) for shard in self._shards) - waiting)
+        self._maker.progress(_images(self._shards) - _images(todo))
         while todo:
             busy = [shard for shard in todo if not self._settle(shard)]
             if len(busy) == len(todo):
+                self._maker.progress(_images(busy))
                 break
             todo = busy
         self._recover()
@@ -116,12 +119,15 @@ class _Work:
     def _settle(self, shard: PlannedShard) -> bool:
         """Whether the shard is there now; False where another process is making it."""
         if self._is_there(shard):
+            self._maker.progress(len(shard.images))
             return True
         with claim(shard.folder) as is_ours:
             if not is_ours:
                 return False
             recover(shard.folder)
-            if not self._is_there(shard):  # which another may have made just now
+            if self._is_there(shard):  # another may have made it just now
+                self._maker.progress(len(shard.images))
+            else:
                 self._maker.make(shard)
                 self.written += 1
         return True
@@ -142,6 +148,10 @@ class _Work:
                         recover(shard.folder)
 
 
+def _images(shards: Sequence[PlannedShard]) -> int:
+    return sum(len(shard.images) for shard in shards)
+
+
 def _result(plan: ShardPlan, share: Share, written: int, verified: int) -> PreprocessResult:
     parts = write_summary(plan)
     own = share.take(plan)
@@ -151,4 +161,4 @@ def _result(plan: ShardPlan, share: Share, written: int, verified: int) -> Prepr
     made = [flagged[part["image_id"][place]] for part in rows for place in part.made]
     counts = count_verdicts(sum(map(len, rows)), made, rejects)
     missing = len(plan.shards) - len(parts)
-    return PreprocessResult(counts.images, rejects, len(own), written, missing, verified, counts)
+    return PreprocessResult(counts.images, rejects, len(rows), written, missing, verified, counts)

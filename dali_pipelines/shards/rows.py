@@ -133,6 +133,16 @@ def is_planned(rows: Rows, shard: PlannedShard, recipe_hash: str) -> bool:
     )
 
 
+def unchanged(rows: Rows, shard: PlannedShard, recipe_hash: str) -> list[dict[str, Any]]:
+    """The rows of images that the shard is to hold, and that are of the same content already."""
+    planned = {image.record.image_id: image.content for image in shard.images}
+    return [
+        row
+        for row in map(rows.at, rows.made)
+        if planned.get(row["image_id"]) == row["content"] and row["recipe_hash"] == recipe_hash
+    ]
+
+
 def _row(image: PlannedImage, roi: Roi, recipe_hash: str) -> dict[str, Any]:
     laterality, view = label_of(image.record)
     return {

@@ -42,7 +42,7 @@ class ShardSettings:
             raise ValueError("a shard and a batch need at least one image")
         if self.dtype not in DTYPES[self.format]:
             known = " or ".join(DTYPES[self.format])
-            raise ValueError(f"format {self.format} holds {known}, not {self.dtype}")
+            raise ValueError(f"--format {self.format} holds --dtype {known}, not {self.dtype}")
 
     @property
     def holds_display(self) -> bool:

@@ -28,6 +28,7 @@ from dali_pipelines.shards.shard_set import ShardSet
 from dali_pipelines.stages import Batch, Roi
 from dali_pipelines.verdicts import Reason, Reject, RejectError
 
+_BOX: Final = ("crop_x", "crop_y", "crop_w", "crop_h")
 _AGAIN: Final = "run `mammo preprocess` on this manifest again"
 
 
@@ -47,6 +48,10 @@ class ShardLoader:
         self._settings = settings
         self._rejections = Rejections(records)
         self._places = self._find_places()
+        columns = [*_BOX, "flipped", "breast_found"]
+        values = zip(*(shards.rows[name].tolist() for name in columns), strict=True)
+        self._rois = [roi_of(dict(zip(columns, row, strict=True))) for row in values]
+        self._run: Iterator[Batch] = iter(())
         self._workers = ThreadPoolExecutor(settings.resolved_threads(), "mammo-shards")
 
     def __enter__(self) -> Self:
@@ -58,6 +63,8 @@ class ShardLoader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if isinstance(self._run, Generator):
+            self._run.close()
         self._workers.shutdown(cancel_futures=True)
 
     @property
@@ -67,7 +74,8 @@ class ShardLoader:
 
     def run(self, blocks: Blocks) -> Iterator[Batch]:
         """One batch for each row of `blocks` (B, N), in order; may be left early. One at a time."""
-        return run_ahead(self._build(blocks), self._settings.prefetch)
+        self._run = run_ahead(self._build(blocks), self._settings.prefetch)
+        return self._run
 
     def _find_places(self) -> list[int | None]:
         """Where each record's image is among those of the shards; None where there is none."""
@@ -102,7 +110,7 @@ class ShardLoader:
         list(self._workers.map(lambda pair: self._fill(images[pair[0]], pair[1]), filled))
         rois: list[Roi | None] = [None] * len(indices)
         for slot, place in filled:
-            rois[slot] = roi_of(self._shards.rows.iloc[place])
+            rois[slot] = self._rois[place]
         dtype: torch.dtype = getattr(torch, recipe.resize.dtype)
         return Batch(
             images=torch.from_numpy(images).to(dtype),
@@ -116,7 +124,7 @@ class ShardLoader:
 
     def _fill(self, canvas: NDArray[np.float32], place: int) -> None:
         """The network's numbers (C, H, W) of one image."""
-        stored: NDArray[Any] = self._shards.read(place)
+        stored: NDArray[Any] = self._shards.read(place, verify=self._settings.verify)
         if self._shards.dtype not in INTEGER_MAX:
             canvas[:] = stored
             return

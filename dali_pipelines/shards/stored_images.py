@@ -1,6 +1,5 @@
 """The images of a committed shard, each read when it is asked for."""
 
-import mmap
 import os
 import zlib
 from pathlib import Path
@@ -18,8 +17,9 @@ from dali_pipelines.shards.settings import ShardSettings
 class StoredImages:
     """The images that the rows of a shard tell of, by `row`: read-only arrays (C, H, W).
 
-    Those of a safetensors file are views of a map of the file, which is opened with the first one;
-    a picture or .npy is read and decoded each time. UNREADABLE where a file is gone or damaged.
+    Each is read from its file when it is asked for, and none stays open: of a map, a file that
+    another process cuts short or a disk that fails would end this process by SIGBUS, and shards may
+    be more than a process may have files. UNREADABLE where a file is gone or damaged.
     """
 
     def __init__(
@@ -32,7 +32,6 @@ class StoredImages:
         self._ids: list[str] = [rows["image_id"][place] for place in rows.made]
         self._offsets: list[int] = [rows["offset"][place] for place in rows.made]
         self._sizes: list[int] = [rows["bytes"][place] for place in rows.made]
-        self._map: mmap.mmap | None = None
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -55,17 +54,12 @@ class StoredImages:
     def _payload(self, row: int) -> Payload:
         first, end = self._offsets[row], self._offsets[row] + self._sizes[row]
         file = self._folder / file_name(self._settings, self._ids[row])
-        if self._settings.format != "shards":
-            with file.open("rb") as opened:
-                opened.seek(first)
-                payload = opened.read(end - first)
-            if len(payload) != end - first:
-                raise EOFError(f"{len(payload)} bytes, wanted {end - first}")
-            return payload
-        if self._map is None:
-            with file.open("rb") as opened:
-                self._map = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-        return memoryview(self._map)[first:end]
+        with file.open("rb") as opened:
+            opened.seek(first)
+            payload = opened.read(end - first)
+        if len(payload) != end - first:
+            raise EOFError(f"{len(payload)} bytes, wanted {end - first}")
+        return payload
 
 
 def checksum(image: NDArray[Any]) -> int:

@@ -18,16 +18,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from dali_pipelines.atomic import replacing, take_lock
+from dali_pipelines.atomic import guard_of, replacing, take_lock
 from dali_pipelines.errors import ConfigError
-from dali_pipelines.shards.commit import INDEX, recover
+from dali_pipelines.shards.commit import INDEX, recover, shards_left_aside
+from dali_pipelines.shards.differences import differences
 from dali_pipelines.shards.plan import ShardPlan, shard_number
 from dali_pipelines.shards.rows import UNREADABLE, read_rows
 
 _SPEC: Final = "spec.json"
 FORMAT_VERSION: Final = 2
 
-_OF_THE_PLAN: Final = ("images", "plan_sha256")  # which another manifest may change
 _PATIENCE_S: Final = 2.0  # a run that starts holds the folder for milliseconds
 _MOST_PAUSE_S: Final = 0.1
 _LEAST_SHARED: Final = 0.5  # of the images in a folder; one with fewer is of another data set
@@ -50,16 +50,13 @@ def at_work(plan: ShardPlan) -> Iterator[None]:
         os.close(held)
 
 
-def read_spec(out: Path) -> dict[str, Any]:
-    """What spec.json of a folder of shards says; ConfigError where it cannot be read."""
-    file = out / _SPEC
+def read_spec(out: Path) -> dict[str, Any] | None:
+    """What spec.json of a folder of shards says; None where there is none that can be read."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads((out / _SPEC).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        found = None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{str(file)!r} cannot be read; choose an empty folder for the shards")
-    return found
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _enter(held: int, plan: ShardPlan) -> None:
@@ -86,6 +83,14 @@ def _enter(held: int, plan: ShardPlan) -> None:
         time.sleep(random.uniform(0, _MOST_PAUSE_S))  # noqa: S311 - so that two do not keep step
 
 
+def require_enterable(plan: ShardPlan) -> None:
+    """Raise ConfigError where the folder holds what `at_work` refuses; nothing is written."""
+    if plan.out.exists():
+        found = _alike(plan.out, spec := _spec(plan))
+        if found != spec:
+            _require_fit(plan, is_new=found is None)
+
+
 def _spec(plan: ShardPlan) -> dict[str, Any]:
     settings = plan.settings
     spec = {
@@ -108,30 +113,39 @@ def _alike(out: Path, spec: dict[str, Any]) -> dict[str, Any] | None:
     if not (out / _SPEC).exists():
         return None
     found = read_spec(out)
-    differing = sorted(
-        key for key in spec if key not in (*_OF_THE_PLAN, "recipe") and found.get(key) != spec[key]
-    )
+    if found is None:
+        file = str(out / _SPEC)
+        raise ConfigError(f"{file!r} cannot be read; choose an empty folder for the shards")
+    differing = differences(found, spec)
     if differing:
         raise ConfigError(
-            f"{str(out)!r} holds other images ({', '.join(differing)} differ from what was asked "
-            "for now); choose an empty folder"
+            f"{str(out)!r} holds other images than asked for: {'; '.join(differing)}; ask for what "
+            "it holds, or choose an empty folder"
         )
     return {**found, "recipe": spec["recipe"]}
 
 
 def _take_over(plan: ShardPlan, spec: dict[str, Any], *, is_new: bool) -> None:
     """Make the folder that of the plan; shards that are no longer part of it go."""
+    _require_fit(plan, is_new=is_new)
+    if not is_new:
+        (plan.out / INDEX).unlink(missing_ok=True)
+        left = [(plan.out / name, shard_number(name)) for name in shards_left_aside(plan.out)]
+        for folder, number in [*_shards_in(plan.out), *left]:
+            recover(folder)
+            if number is not None and number >= len(plan.shards):
+                guard_of(folder).unlink(missing_ok=True)
+                if folder.exists():
+                    shutil.rmtree(folder)
+    with replacing(plan.out / _SPEC) as aside:
+        aside.write_text(json.dumps(spec, indent=2) + "\n")
+
+
+def _require_fit(plan: ShardPlan, *, is_new: bool) -> None:
     if is_new:
         _require_empty(plan.out)
     else:
         _require_shared(plan)
-        (plan.out / INDEX).unlink(missing_ok=True)
-        for folder, number in _shards_in(plan.out):
-            recover(folder)
-            if number >= len(plan.shards):
-                shutil.rmtree(folder)
-    with replacing(plan.out / _SPEC) as aside:
-        aside.write_text(json.dumps(spec, indent=2) + "\n")
 
 
 def _require_empty(out: Path) -> None:

@@ -91,8 +91,15 @@ def test_mistakes_are_one_sentence_and_2(
 
 def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     _, text, _ = run(capsys, "recipes")
-    assert [line.split()[0] for line in text.splitlines()] == recipe_names()
+    head, *lines = text.splitlines()
+    assert head.split("  ")[0] == "recipe"
+    assert [line.split()[0] for line in lines] == recipe_names()
+    assert max(map(len, lines)) <= 110
+    for name, about in (("default-1536", "ours"), ("rsna-1st", "first place of RSNA 2023")):
+        (line,) = (line for line in lines if line.split()[0] == name)
+        assert line.index(about) == head.index("what it is")
     assert "1536 x 768" in text
     _, out, _ = run(capsys, "recipes", "--json")
     (demo,) = [row for row in json.loads(out) if row["name"] == "demo"]
     assert (demo["size"], demo["roi"]) == ([256, 208], "auto")
+    assert demo["about"] == "ours, for `mammo demo`"

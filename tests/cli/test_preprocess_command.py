@@ -78,7 +78,7 @@ def test_a_share_that_is_none_is_one_sentence(
 def test_a_type_that_a_format_cannot_hold_is_one_sentence(
     phantom_manifest: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="format png16 holds uint16, not float32"):
+    with pytest.raises(ConfigError, match=r"^--format png16 holds --dtype uint16, not float32$"):
         preprocess(phantom_manifest, tmp_path / "out", "--format", "png16", "--dtype", "float32")
 
 

@@ -1,9 +1,11 @@
 """`mammo scan` with the tables of data sets: recognized, rules printed, joined to real files."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner, Result
 
 from cli.scan import ADAPTERS
@@ -84,6 +86,43 @@ def test_tables_are_looked_for_in_the_sources(tmp_path: Path) -> None:
     (images / "mass_case_description_train_set.csv").unlink()
     result = run(images, "-O", out, "--adapter", "auto", "-j", 1)
     assert "no table in 'CBIS-DDSM' is of a data set known" in str(result.exception)
+
+
+def test_a_named_adapter_looks_in_the_sources_too(tmp_path: Path) -> None:
+    images, tables = write_cbis(tmp_path)
+    for table in tables.iterdir():
+        table.rename(images / table.name)
+    out = tmp_path / "m.parquet"
+    result = run(images, "-O", out, "--adapter", "cbis-ddsm", "-j", 1)
+    assert result.exception is None, result.stderr
+    assert "5 images labeled" in result.stderr
+    result = run(images, "-O", out, "--adapter", "vindr", "-j", 1)
+    assert "no table in 'CBIS-DDSM' has the columns of 'vindr'" in str(result.exception)
+
+
+@pytest.mark.parametrize("adapter", ["auto", "rsna", "csv"])
+def test_a_table_in_an_archive_is_to_be_unpacked(tmp_path: Path, adapter: str) -> None:
+    with zipfile.ZipFile(tmp_path / "rsna.zip", "w") as archive:
+        archive.writestr("train.csv", "image_id,cancer\n")
+    result = run(tmp_path / "rsna.zip", "-O", tmp_path / "m.parquet", "--adapter", adapter)
+    assert result.exit_code == 2
+    assert f"--adapter {adapter} has no table of labels to read" in result.stderr
+    assert "not from archives; name the table, unpacked, with --labels" in result.stderr
+
+
+def test_pictures_of_mias_are_sound_once_their_table_is_joined(tmp_path: Path) -> None:
+    (tmp_path / "mias").mkdir()
+    for name in ("mdb001", "mdb002"):
+        picture = b"P5 3 2 255\n" + name.encode()
+        (tmp_path / "mias" / f"{name}.pgm").write_bytes(picture)
+    (tmp_path / "mias" / "Info.txt").write_text("mdb001 G CIRC B 535 425 197\nmdb002 G NORM\n")
+    out = tmp_path / "m.parquet"
+    result = run(tmp_path / "mias", "-O", out, "--adapter", "mias", "-j", 1, "--json")
+    assert result.exception is None, result.stderr
+    inventory = json.loads(result.stdout)["inventory"]
+    assert inventory["syntax"] == {"PGM": 2}
+    assert inventory["inputs"]["ok"] == 2
+    assert inventory["flag"] == {}
 
 
 def test_a_retry_says_its_rule_too(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -284,6 +285,7 @@ def test_wrong_usage_is_found_before_any_file_is_read(
         ((exams, "-O", tmp_path / "file" / "m.parquet"), ConfigError, "can be made"),
         ((exams, "-O", out, "--labels", labels, "--label-column", "y"), DatasetError, "'y'"),
         ((exams, "-O", out, "--labels", labels, "--adapter", "spr"), DatasetError, "Accession"),
+        ((exams, "-O", out, "--adapter", "rsna"), DatasetError, "no table in"),
         ((exams, "-O", out, "--label-column", "y"), ConfigError, "--labels"),
         ((exams, "-O", out, "--id-key", labels), ConfigError, "key"),
         ((exams, "-O", labels, "--labels", labels), ConfigError, "labels.parquet"),
@@ -295,7 +297,7 @@ def test_wrong_usage_is_found_before_any_file_is_read(
         assert message in str(result.exception)
         assert result.stdout == ""
     assert run("scan", exams).exit_code == 2
-    assert run("scan", exams, "-O", out, "--adapter", "rsna").exit_code == 2
+    assert run("scan", exams, "-O", out, "--adapter", "csv").exit_code == 2
     assert run("scan", exams, "-O", out, "--labels", tmp_path / "none").exit_code == 2
 
 
@@ -338,6 +340,23 @@ def test_a_split_keeps_what_a_retry_needs_and_waits_for_nobody(exams: Path, tmp_
     assert isinstance(result.exception, ConfigError)
 
 
+def test_folds_without_a_positive_image_are_told(exams: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.parquet"
+    run("scan", exams, "-O", out, "-j", 1)
+    frame = read_manifest(out)
+    one = frame["patient_id"] == frame["patient_id"][0]
+    write_manifest(frame.assign(cancer=pd.array(one.astype(int), "Int8")), out)
+    result = run("split", out, "--folds", 2)
+    assert result.exception is None
+    found = read_manifest(out)
+    lacking = 1 - int(found.loc[one, "fold"].iloc[0])
+    said = [line for line in result.stderr.splitlines() if line.startswith("warning")]
+    assert said == [
+        f"warning: no image with cancer 1 in fold {lacking}; no model can be judged there, "
+        "ask for fewer folds or add positive patients"
+    ]
+
+
 def test_split_says_what_it_lacks(exams: Path, tmp_path: Path) -> None:
     result = run("split", tmp_path / "none.parquet")
     assert isinstance(result.exception, ConfigError)
@@ -349,6 +368,7 @@ def test_split_says_what_it_lacks(exams: Path, tmp_path: Path) -> None:
     for more, message in (
         ((), "'cancer'"),
         (("--label", "implant", "--group", "ward"), "'ward'"),
+        (("--label", "implant", "--group", "patientid"), "'patientid'. Did you mean 'patient_id'?"),
         (("--folds", 9, "--label", "implant"), "holds"),
     ):
         result = run("split", out, *more)

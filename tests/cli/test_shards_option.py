@@ -1,5 +1,7 @@
 """`mammo train` and `predict` on shards: the weights and scores of the same run on DICOM."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from dali_pipelines.phantom.exams import write_phantoms
 from dali_pipelines.phantom.patients import PhantomSettings
 from dali_pipelines.splits import assign_folds
 from trainer.checkpoint import load_checkpoint
+from trainer.epoch import Source, Step
+from trainer.run import Run
 
 SMALL = ["--set", "resize.size=[48, 32]"]
 RUN = [
@@ -63,11 +67,42 @@ def test_shards_and_dicom_give_the_same_weights_and_scores(
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
+@pytest.mark.parametrize("first", ["dicom", "shards"])
+def test_a_run_on_one_goes_on_with_the_other(
+    first: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the weights of the run that nothing stopped."""
+    sources = {
+        "dicom": [*RUN, *SMALL, "--set", "resize.bits=16"],
+        "shards": [*RUN[2:], "--shards", folder / "uint16"],
+    }
+    short = ["--epochs", "1", "--set", "data.batch=4"]
+    args = [folder / "m.parquet", "-O", tmp_path / "run"]
+    second = "shards" if first == "dicom" else "dicom"
+    run(train, args[0], "-O", tmp_path / "whole", *sources[second], *short)
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "train", stopped_at_once(Run.train))
+        assert run(train, *args, *sources[first], *short).exit_code == 75
+    assert load_checkpoint(tmp_path / "run/last.pt").blocks == 1
+    assert run(train, *args, *sources[second], *short).exit_code == 0
+    whole, mixed = (load_checkpoint(tmp_path / name / "last.pt") for name in ("whole", "run"))
+    assert all(torch.equal(mixed.model[name], value) for name, value in whole.model.items())
+
+
+def stopped_at_once(real: Callable[..., Iterator[Step]]) -> Callable[..., Iterator[Step]]:
+    """`Run.train` that is asked to stop in its first step."""
+
+    def steps(self: Run, source: Source) -> Iterator[Step]:
+        yield from (replace(step, stop=True) for step in real(self, source))
+
+    return steps
+
+
 def test_another_recipe_than_that_of_the_shards_is_one_sentence(
     folder: Path, tmp_path: Path
 ) -> None:
     args = [folder / "m.parquet", "-O", tmp_path / "run", "--shards", folder / "uint16"]
     with pytest.raises(ConfigError, match="not of demo"):
         run(train, *args, "--recipe", "demo")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=r"no shards in .*; `mammo preprocess` makes them"):
         run(train, *args[:3], "--shards", tmp_path)

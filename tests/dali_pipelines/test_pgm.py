@@ -31,7 +31,7 @@ def test_pixels_are_those_that_pillow_wrote(tmp_path: Path) -> None:
     record = read(tmp_path / "mdb001.pgm")
     assert (record.stream.height, record.stream.width, record.stream.precision) == (7, 5, 8)
     assert (values(record) == picture).all()
-    assert record.flags == (Flag.NO_LATERALITY, Flag.NO_VIEW, Flag.NOT_MG)
+    assert record.flags == (Flag.NO_LATERALITY, Flag.NO_VIEW)
 
 
 @pytest.mark.parametrize(

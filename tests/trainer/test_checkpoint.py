@@ -155,6 +155,10 @@ def test_other_files_are_not_taken_for_checkpoints(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "absent.pt")
     with pytest.raises(CheckpointError, match="no checkpoint"):
         load_checkpoint(tmp_path)
+    for name in ("last.pt", "best.pt"):
+        (tmp_path / name).touch()
+    with pytest.raises(CheckpointError, match=r"which is a folder; name '.*best\.pt' in it"):
+        load_checkpoint(tmp_path)
     path = tmp_path / "x.pt"
     path.write_text("some text")
     with pytest.raises(CheckpointError, match="no torch zip"):

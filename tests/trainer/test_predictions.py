@@ -93,6 +93,12 @@ def test_what_is_no_table_of_scores_is_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(DatasetError, match=message):
             read_predictions(path)
+    path.write_text("patient_id,laterality,prob,images\nx,L,0.5,2\n")
+    with pytest.raises(DatasetError, match="lacks the column image_id; wanted is the CSV with a r"):
+        read_predictions(path)
+    path.write_bytes(b"PAR1" + bytes(range(200, 255)))
+    with pytest.raises(DatasetError, match="is a parquet file, such as a manifest; wanted is the"):
+        read_predictions(path)
     path.write_bytes(b"image_id,prob\n\xff,0.5\n")
     with pytest.raises(DatasetError, match="no table of scores"):
         read_predictions(path)

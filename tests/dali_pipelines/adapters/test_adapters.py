@@ -133,6 +133,14 @@ def test_spr_finds_exams_by_accession_number_too(record_of: RecordOf, join: Join
     assert report.rows_without_image == 1
 
 
+def test_spr_takes_a_blank_laterality_of_a_negative_exam_for_none(
+    record_of: RecordOf, join: Join
+) -> None:
+    frame = to_frame([record_of(path="/flat/x.dcm", exam_id="12", laterality="L")])
+    joined, _ = join(frame, "AccessionNumber,Laterality,target\n12,,0\n13,NaN,0\n", "spr")
+    assert values(joined, "cancer") == [0]
+
+
 @pytest.mark.parametrize("folder", ["123", "000123"])
 @pytest.mark.parametrize("cell", ["123", "000123"])
 def test_spr_numbers_meet_with_and_without_leading_zeros(
@@ -150,7 +158,8 @@ def test_spr_numbers_meet_with_and_without_leading_zeros(
             "12,N,1\n13,L,0\n",
             "'target' must be 0 where Laterality is N, and 1 elsewhere; lines 2, 3",
         ),
-        ("12,X,1\n", "must hold N, L, R or B; line 2"),
+        ("12,X,1\n", "must hold N, L, R, B or nothing; line 2"),
+        ("12,,0\n13,,1\n14,,\n", "'Laterality' may be blank only where 'target' is 0; lines 3, 4"),
         ("12,N,.5\n", "'target' must hold 0, 1"),
         ("12,N,0\n012,L,1\n", "contradict each other, lines 2, 3"),
     ],

@@ -101,7 +101,7 @@ def test_only_a_slip_of_the_pen_is_shown(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_a_setting_to_correct(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no labels"):
+    with pytest.raises(ConfigError, match="no table"):
         read_table(tmp_path / "none.csv")
 
 

@@ -56,6 +56,14 @@ def test_an_image_of_two_sets_stays_once_and_the_other_is_a_reject() -> None:
     assert found.images == {"x": 2, "y": 1}
 
 
+def test_a_set_of_which_nothing_stays_is_told() -> None:
+    one, other = manifest(("1", "a", "A"), ("2", "b", "B")), manifest(("3", "b", "B"))
+    assert combine({"x": one, "y": other}).warnings() == [
+        "no image of y stayed: an earlier set has all of them"
+    ]
+    assert combine({"y": other, "x": one}).warnings() == []
+
+
 def test_columns_that_a_set_lacks_are_empty_there() -> None:
     cancer = pd.array([1], "Int8")
     one = manifest(("1", "a", "A"), cancer=cancer, fold=pd.array([3], "Int16"))
@@ -117,7 +125,10 @@ def test_a_label_that_is_dropped_with_its_image_is_told(
     first: int | None, second: int | None, lost: int
 ) -> None:
     one, other = (
-        manifest(("1", "a", "A"), cancer=pd.array([label], "Int8")) for label in (first, second)
+        manifest(
+            ("1", "a", "A"), (patient, f"own {patient}", ""), cancer=pd.array([label, 0], "Int8")
+        )
+        for patient, label in (("1", first), ("2", second))
     )
     found = combine({"x": one, "y": other.assign(patient_id="2")})
     assert found.lost_labels == lost

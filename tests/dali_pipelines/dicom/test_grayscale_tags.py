@@ -131,6 +131,8 @@ def test_no_window_is_flagged(gray_of: Any) -> None:
 )  # fmt: skip
 def test_the_function_is_normalized(gray_of: Any, name: str | None, function: str) -> None:
     assert gray_of(VOILUTFunction=name)[0].function == function
+    gray, _ = gray_of(VOILUTFunction=name, WindowCenter=None, WindowWidth=None)
+    assert (gray.windows, gray.function) == ((), function)
 
 
 def test_an_unknown_function_is_refused_where_it_matters(gray_of: Any, reason_of: Any) -> None:

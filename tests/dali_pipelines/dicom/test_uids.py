@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from pydicom.uid import UID, UID_dictionary
 
 from dali_pipelines.dicom.uids import (
@@ -7,6 +9,7 @@ from dali_pipelines.dicom.uids import (
     MULTIFRAME_CLASSES,
     NATIVE_SYNTAXES,
     PROCESSING_CLASSES,
+    SYNTAX_NAMES,
     is_not_an_image,
     is_secondary_capture,
 )
@@ -28,6 +31,13 @@ def test_syntaxes_are_what_the_standard_calls_them() -> None:
         lossless = "Lossless" in UID(uid).name and "Near" not in UID(uid).name
         assert (uid in LOSSLESS_SYNTAXES) is (lossless and kind != "rle"), uid
     assert set(SYNTAXES.values()) <= ENCAPSULATED_SYNTAXES.keys() | NATIVE_SYNTAXES
+
+
+def test_each_syntax_has_a_short_name_that_begins_a_row_of_the_readme() -> None:
+    assert SYNTAX_NAMES.keys() == ENCAPSULATED_SYNTAXES.keys() | NATIVE_SYNTAXES
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    for name in SYNTAX_NAMES.values():
+        assert f"\n| {name}" in readme, name
 
 
 def test_classes_are_what_the_standard_calls_them() -> None:

@@ -9,8 +9,8 @@ from dali_pipelines.inspection.content import Content
 from dali_pipelines.inspection.decisions import describe
 from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings, StretchSettings
 from dali_pipelines.recipe import Recipe
-from dali_pipelines.records import Grayscale, ImageRecord, Lut, Window
-from dali_pipelines.roi_settings import RoiSettings
+from dali_pipelines.records import GivenBox, Grayscale, ImageRecord, Lut, Window
+from dali_pipelines.roi_settings import ContourSettings, RoiSettings
 from dali_pipelines.stages import Roi
 from dali_pipelines.verdicts import Flag
 from dali_pipelines.voi_settings import Voi
@@ -111,6 +111,20 @@ def test_what_the_recipe_asks_for(record: ImageRecord) -> None:
     assert said["mirror"] == "no, as the recipe asks"
     assert said["resize"] == "400 x 100 px to 100 x 60 (x 0.25 down, 0.6 across); nothing added"
     assert said["numbers"] == "black 0, white 1, 3 equal channels, bfloat16"
+
+
+def test_a_recipe_that_masks_stored_values(record: ImageRecord) -> None:
+    roi = RoiSettings("contour", "min-max", mirror="none", contour=ContourSettings(mask=True))
+    masking = replace(RECIPE, voi=Voi("stored"), roi=roi)
+    record = replace(record, grayscale=replace(record.grayscale, invert=True))
+    said = words(record, masking)
+    assert said["crop"].endswith("30% of the image, black outside of the contour")
+    assert said["looked at"] == "stored values from the least to the greatest, for the box"
+    assert ": inverted, background" in said["polarity"]
+    by_hand = replace(record, box=GivenBox(10, 210, 40, 100))
+    assert words(by_hand, masking)["crop"].endswith("as the table of boxes by hand asks")
+    turned = replace(masking, roi=RoiSettings("none", "stored", mirror_by="columns"))
+    assert words(record, turned)["looked at"] == "stored values, for which way it is turned"
 
 
 def test_gray_values_that_a_published_recipe_takes(record: ImageRecord) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import dali_pipelines.decoder
 import dali_pipelines.inspection.boxed_images
 from dali_pipelines.inspection.box_quality import box_quality
 from dali_pipelines.inspection.boxed_images import BoxedImage, boxed_images
@@ -85,6 +86,9 @@ def test_a_cell_is_the_picture_with_its_box_beside_the_output(record_of) -> None
     found = GivenBox(40, 640, 0, 200)
     boxed = BoxedImage(record_of(), display, _roi(found), image, 0.5)
     cell = draw_cell(boxed, RECIPE)
+    head, cell = cell[:18], cell[18:]
+    assert (head[:, :100] > 0x80).any()  # words above each picture
+    assert (head[:, 212:] > 0x80).any()
     assert cell[160, 50].tolist() == [255] * 3
     assert cell[160, 150].tolist() == [0] * 3
     edges = np.argwhere((cell == ORANGE).all(axis=2))
@@ -111,19 +115,33 @@ def test_words_differ_with_the_verdict_and_the_note(record_of) -> None:  # type:
         draw_cell(replace(plain, box=replace(plain.box, found=False)), RECIPE),
         draw_cell(replace(plain, box=replace(plain.box, mirror=True)), RECIPE),
         draw_cell(replace(plain, record=record_of(image_id="1" * 32)), RECIPE),
+        draw_cell(replace(plain, record=record_of(laterality="L")), RECIPE),
+        draw_cell(replace(plain, record=record_of(view="MLO")), RECIPE),
     ]
     assert len({cell.tobytes() for cell in variants}) == len(variants)
     assert len({cell.shape for cell in variants}) == 1
-    assert len({cell[:320].tobytes() for cell in variants}) == 1
+    assert len({cell[:338].tobytes() for cell in variants}) == 1
 
 
 def test_a_sheet_has_four_cells_in_a_row() -> None:
     cells = [np.full((100, 60 + k, 3), 40 * k, np.uint8) for k in range(6)]
-    page = np.asarray(Image.open(io.BytesIO(draw_sheet(cells))))
-    assert page.shape == (2 * 112 + 12, 4 * 77 + 12, 3)
+    page = np.asarray(Image.open(io.BytesIO(draw_sheet(cells, "a title"))))
+    assert page.shape == (44 + 2 * 112 + 12, 4 * 65 + 3 * 44 + 24, 3)
     for k in range(6):
         row, column = divmod(k, 4)
-        assert (page[12 + row * 112 : 112 + row * 112, 12 + column * 77, 0] == 40 * k).all()
-    assert draw_sheet(cells) == draw_sheet(cells)
-    small = np.asarray(Image.open(io.BytesIO(draw_sheet(cells[:2]))))
-    assert small.shape == (124, 2 * 73 + 12, 3)
+        assert (page[44 + row * 112 : 144 + row * 112, 12 + column * 109, 0] == 40 * k).all()
+    assert draw_sheet(cells, "a title") == draw_sheet(cells, "a title")
+    small = np.asarray(Image.open(io.BytesIO(draw_sheet(cells[:2], ""))))
+    assert small.shape == (44 + 112 + 12, 2 * 61 + 44 + 24, 3)
+
+
+def test_a_title_stands_above_the_cells_and_has_room() -> None:
+    cells = [np.full((100, 60, 3), 90, np.uint8)]
+    plain, titled, other = (
+        np.asarray(Image.open(io.BytesIO(draw_sheet(cells, title))))
+        for title in ("", "sheet 1 of 2", "sheet 2 of 2")
+    )
+    assert titled.shape[1] > plain.shape[1] == 60 + 24
+    assert np.array_equal(titled[44:, : plain.shape[1]], plain[44:])
+    assert (titled[:44] != 0x1C).any()
+    assert not np.array_equal(titled[:44], other[:44])

@@ -26,6 +26,23 @@ def test_a_child_finds_by_a_network(encoded_of: Callable, tmp_path: Path) -> Non
     _compare(encoded_of, [RoiSettings("detector", mirror="none", detector=model)])
 
 
+def test_a_new_child_finds_a_contour_on_a_large_image(encoded_of: Callable) -> None:
+    """Neither the method's libraries nor its search leave too little to decode all of the image."""
+    values = np.zeros((4000, 3000), np.uint16)
+    values[600:3400, :2000] = 2000
+    recipe = Recipe(
+        "large",
+        decode=DecodeSettings("auto"),
+        roi=RoiSettings("contour", mirror="none"),
+        resize=ResizeSettings((2048, 1024)),
+    )
+    decoder = IsolatedDecoder(timeout_s=60)
+    try:
+        assert np.array_equal(decoder.decode(encoded_of(values, "j2k", 12), recipe).values, values)
+    finally:
+        decoder.close()
+
+
 def _compare(encoded_of: Callable, ways: list[RoiSettings]) -> None:
     """A look that a child decodes the same as this process, after it has found the same box."""
     rows, columns = np.mgrid[:160, :130]

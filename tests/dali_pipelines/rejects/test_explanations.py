@@ -24,5 +24,12 @@ def test_no_two_codes_mean_the_same() -> None:
     assert len(set(meanings)) == len(meanings)
 
 
+def test_what_is_not_read_may_be_an_archive_or_a_picture() -> None:
+    explanation = explain(Reason.UNSUPPORTED)
+    assert "archive" in explanation.meaning
+    assert "detail" in explanation.meaning
+    assert explanation.advice.startswith("Unpack an archive to plain files; convert a picture")
+
+
 def test_a_flag_is_not_taken_for_the_reason_of_the_same_name() -> None:
     assert explain(Flag.FOR_PROCESSING) != explain(Reason.FOR_PROCESSING)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dali_pipelines.errors import ConfigError
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.shards.estimate import estimate
@@ -44,6 +45,30 @@ def test_what_is_there_is_not_counted_again(
     preprocess(records, recipe, out, settings)
     found = estimate(records, recipe, out, settings, WHOLE)
     assert (found.images, found.held, found.bytes, found.seconds, found.timed) == (0, 5, 0, 0, 0)
+
+
+def test_of_a_shard_that_is_made_again_only_what_it_lacks_is_prepared(
+    records: list[ImageRecord], recipe: Recipe, settings: ShardSettings, tmp_path: Path
+) -> None:
+    """But all of it is written."""
+    out = tmp_path / "out"
+    preprocess(records, recipe, out, settings)
+    changed = [replace(records[0], sha256="0" * 64), *records[1:]]
+    found = estimate(changed, recipe, out, settings, WHOLE)
+    assert (found.images, found.held, found.bytes) == (1, 4, 2 * 8 * 6 * 2)
+
+
+def test_what_the_run_would_refuse_is_refused(
+    records: list[ImageRecord], recipe: Recipe, settings: ShardSettings, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    preprocess(records[:4], recipe, out, settings)
+    with pytest.raises(ConfigError, match=r"it has recipe .*, not .*; ask for what it holds"):
+        estimate(records, Recipe("other"), out, settings, WHOLE)
+    with pytest.raises(ConfigError, match="only 1 of its 4 are in the manifest"):
+        estimate(records[3:], recipe, out, settings, WHOLE)
+    with pytest.raises(ConfigError, match="holds no shards"):
+        estimate(records, recipe, tmp_path, settings, WHOLE)
 
 
 @pytest.mark.parametrize("format_", ["npy", "png", "webdataset"])

@@ -49,7 +49,7 @@ def test_an_image_is_read_as_it_was_written_and_written_the_same_again(
     ("format_", "dtype"), [("png", "uint16"), ("png16", "uint8"), ("tiff", "float32")]
 )
 def test_a_picture_format_has_one_type(format_: str, dtype: str) -> None:
-    with pytest.raises(ValueError, match=f"{format_} holds .*, not {dtype}"):
+    with pytest.raises(ValueError, match=f"^--format {format_} holds --dtype .*, not {dtype}$"):
         ShardSettings(format_, dtype)
 
 

@@ -91,6 +91,17 @@ def test_shards_that_another_manifest_has_no_more_go(
     assert preprocess(records, recipe, out, settings).written == 2
 
 
+def test_what_a_killed_run_left_of_shards_past_the_end_goes_too(
+    records: list[ImageRecord], recipe: Recipe, settings: ShardSettings, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    preprocess(records, recipe, out, settings)
+    (out / "shard-00002").rename(out / ".shard-00002.1f2e3d4c.tmp")
+    (out / ".shard-00002.lock").touch()
+    preprocess(records[:3], recipe, out, settings)
+    assert not list(out.glob(".*"))
+
+
 def test_a_folder_of_mostly_other_images_is_refused_and_untouched(
     records: list[ImageRecord],
     recipe: Recipe,
@@ -228,5 +239,7 @@ def test_the_digest_stands_for_all_that_pixels_come_from(
         replace(record, stream=replace(record.stream, swapped=True)),
         replace(record, grayscale=replace(record.grayscale, slope=2.0)),
         relabeled(record, high_bit=14),
+        relabeled(record, manufacturer="another, whose VOI LUTs count"),
+        relabeled(record, transfer_syntax_uid="1.2.840.10008.1.2.2"),  # the order of bytes
     ]
     assert len({content(other) for other in [record, *others]}) == len(others) + 1

@@ -1,6 +1,7 @@
 """What shards give is what DICOM gives: the same tensors, order, boxes and rejects."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from dali_pipelines.shards.shard_set import ShardSet
 from dali_pipelines.stages import Batch
 from dali_pipelines.storage.archive import Source
 
-SMALL = LoaderSettings(threads=1, readers=1)
+SMALL = LoaderSettings(threads=1, readers=1, isolation="thread")
+prepare = partial(preprocess, open_loader=partial(Loader, settings=SMALL, device="cpu"))
 SIZE = (64, 40)
 THREE = ResizeSettings(SIZE, channels=3, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
@@ -71,7 +73,7 @@ def test_tensors_are_equal_to_the_bit(
     name: str, dtype: DType, images: list[ImageRecord], tmp_path: Path
 ) -> None:
     settings = ShardSettings(dtype=dtype, images=3)
-    preprocess(images, recipe_of(name), tmp_path, settings)
+    prepare(images, recipe_of(name), tmp_path, settings)
     shards = ShardSet.open(tmp_path)
     assert shards.recipe == kept_recipe(recipe_of(name), settings)
     with (
@@ -87,7 +89,7 @@ def test_tensors_are_equal_to_the_bit(
 def test_every_format_is_read_back(
     format_: Format, images: list[ImageRecord], tmp_path: Path
 ) -> None:
-    preprocess(images, recipe_of("demo"), tmp_path, ShardSettings(format_))
+    prepare(images, recipe_of("demo"), tmp_path, ShardSettings(format_))
     shards = ShardSet.open(tmp_path)
     with (
         ShardLoader(images, shards, SMALL) as stored,
@@ -99,7 +101,7 @@ def test_every_format_is_read_back(
 def test_a_part_of_the_images_may_be_asked_for_in_any_order(
     images: list[ImageRecord], tmp_path: Path
 ) -> None:
-    preprocess(images, recipe_of("demo"), tmp_path, ShardSettings(images=3))
+    prepare(images, recipe_of("demo"), tmp_path, ShardSettings(images=3))
     part = [images[k] for k in (6, 1, 4)]
     shards = ShardSet.open(tmp_path)
     with (
@@ -114,7 +116,7 @@ def test_what_could_not_be_prepared_is_a_reject_and_an_empty_slot(
 ) -> None:
     gone = replace(images[2].location, path=str(tmp_path / "gone.dcm"))
     some = [*images[:2], replace(images[2], location=gone), images[3]]
-    preprocess(some, recipe_of("demo"), tmp_path / "out", ShardSettings())
+    prepare(some, recipe_of("demo"), tmp_path / "out", ShardSettings())
     shards = ShardSet.open(tmp_path / "out")
     with (
         ShardLoader(some, shards, SMALL) as stored,
@@ -129,7 +131,7 @@ def test_what_could_not_be_prepared_is_a_reject_and_an_empty_slot(
 def test_images_that_the_shards_lack_or_hold_from_other_bytes_are_refused(
     images: list[ImageRecord], tmp_path: Path
 ) -> None:
-    preprocess(images[:6], recipe_of("demo"), tmp_path, ShardSettings())
+    prepare(images[:6], recipe_of("demo"), tmp_path, ShardSettings())
     shards = ShardSet.open(tmp_path)
     with pytest.raises(ConfigError, match="lack 2 of 8 images of the manifest"):
         ShardLoader(images, shards, SMALL)
@@ -139,7 +141,7 @@ def test_images_that_the_shards_lack_or_hold_from_other_bytes_are_refused(
 
 
 def test_another_recipe_is_refused(images: list[ImageRecord], tmp_path: Path) -> None:
-    preprocess(images, recipe_of("demo"), tmp_path, ShardSettings())
+    prepare(images, recipe_of("demo"), tmp_path, ShardSettings())
     shards = ShardSet.open(tmp_path)
     shards.require_recipe(kept_recipe(recipe_of("demo"), shards.settings))
     with pytest.raises(ConfigError, match="leave out --shards, or prepare the images by"):

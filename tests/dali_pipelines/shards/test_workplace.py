@@ -53,8 +53,11 @@ def test_a_shard_in_the_hands_of_another_is_left_to_it(
     plan = plan_shards(records, recipe, settings, out)
     with at_work(plan), claim(out / "shard-00001") as is_ours:
         assert is_ours
-        result = preprocess(records, recipe, out, settings)
-        assert (result.images, result.written, result.missing) == (3, 2, 1)
+        told = list[int]()
+        result = preprocess(records, recipe, out, settings, progress=told.append)
+        assert sum(told) == 5  # what is left to the other is dealt with
+        assert (result.images, result.shards) == (3, 2)  # of shard-00000 and shard-00002
+        assert (result.written, result.missing) == (2, 1)
         assert not (out / "index.parquet").exists()
     assert preprocess(records, recipe, out, settings).written == 1  # the other was killed
     preprocess(records, recipe, tmp_path / "undisturbed", settings)
