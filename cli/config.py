@@ -17,17 +17,22 @@ def command() -> None:
     """Show the resolved settings, or list the recipes."""
 
 
-@command.command()
+@command.command(context_settings={"allow_extra_args": True})
 @config_option
 @set_option(of_training=True)
 @recipe_option
 @json_option
-def show(config: Path | None, sets: tuple[str, ...], recipe: str, as_json: bool) -> None:
+@click.pass_context
+def show(
+    ctx: click.Context, /, config: Path | None, sets: tuple[str, ...], recipe: str, as_json: bool
+) -> None:
     """Print the resolved settings of a training run and of its recipe, with their origins.
 
     Each of the two YAML documents can be saved and given to --config or --recipe again. A KEY of
     the recipe (voi, roi, resize) changes the recipe, any other the training settings.
     """
+    if ctx.args:
+        raise click.UsageError(f"unexpected argument; a recipe is shown by --recipe {ctx.args[0]}")
     from cli.resolve import split_sets, train_layers
     from dali_pipelines.recipe import Recipe, recipe_layers
     from dali_pipelines.settings import build, to_dict

@@ -94,8 +94,9 @@ def command(
 
     Below each pair stand side and view, its image_id, the quality of the box (0 to 1: how much of
     the box is breast, and how much of the breast is in it) and whether a breast was found.
-    OUT/boxes.csv has the boxes in px of the file; edit those that are wrong, remove the others, and give the table to
-    preprocess, train, predict or preview by --review. What is burned into the pixels is drawn.
+    OUT/boxes.csv has the boxes in px of the file; edit those that are wrong, remove the others, and
+    give the table to preprocess, train, predict or preview by --review. What is burned into the
+    pixels is drawn.
     """
     from cli.watched import read_watched
     from dali_pipelines.cores import core_count

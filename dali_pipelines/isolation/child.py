@@ -30,8 +30,8 @@ READY: Final = b"ready"
 TURN: Final = struct.Struct("<QQQ")  # bytes of the codestream, of the request after it, of all
 # for each pixel, while the next of several frames is decoded: their maximum, and the last one twice
 _KEPT_BYTES: Final = 6
-# for each pixel, where `reduce: auto` looks for the breast: its parts take 48 B/px of noise, measured
-# on 3.2 MP, of an image of half height and width; of a mammogram less than decoding does
+# for each pixel, where `reduce: auto` looks for the breast, on half the height and width: there the
+# parts of noise take 48 B/px (measured on 3.2 MP), those of a mammogram less than decoding does
 _SEARCH_BYTES: Final = 12
 
 _Decode = Callable[[Encoded, Recipe], Pixels]

@@ -117,8 +117,8 @@ class ShardSet:
             ) from error
         if verify and checksum(image) != self._crc32s[index]:
             raise DatasetError(
-                f"image {self.image_ids[index]} of {name} is not what the index tells of: its shard "
-                "was made again since, or is damaged; run the same `mammo preprocess` again with "
+                f"image {self.image_ids[index]} of {name} is not what the index tells of: its "
+                "shard was made again since, or is damaged; run the same `mammo preprocess` again with "
                 "--verify all, then this"
             )
         return image

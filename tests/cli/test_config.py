@@ -89,6 +89,12 @@ def test_mistakes_are_one_sentence_and_2(
     assert len(err.splitlines()) == 1
 
 
+def test_a_recipe_is_named_by_its_option(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "show", "rsna-1st")
+    assert (code, out) == (2, "")
+    assert "a recipe is shown by --recipe rsna-1st" in err
+
+
 def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     _, text, _ = run(capsys, "recipes")
     head, *lines = text.splitlines()
