@@ -42,10 +42,11 @@ def rounding_alone(held: Recipe, wanted: Recipe) -> str:
 
 
 def _recipe(spec: Mapping[str, Any]) -> str:
-    """The recipe's name and hash."""
+    """The recipe's name and hash, and whether a table of boxes is part of it."""
     recipe = spec.get("recipe")
-    name = recipe.get("name") if isinstance(recipe, Mapping) else None
-    return f"{name or 'without name'} {spec.get('recipe_hash')}"
+    known: Mapping[str, Any] = recipe if isinstance(recipe, Mapping) else {}
+    by_hand = " with boxes by hand" if known.get("review") else ""
+    return f"{known.get('name', 'without name')} {spec.get('recipe_hash')}{by_hand}"
 
 
 def _yaml(value: object) -> str:

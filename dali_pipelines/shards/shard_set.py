@@ -118,8 +118,8 @@ class ShardSet:
         if verify and checksum(image) != self._crc32s[index]:
             raise DatasetError(
                 f"image {self.image_ids[index]} of {name} is not what the index tells of: its "
-                "shard was made again since, or is damaged; run the same `mammo preprocess` again with "
-                "--verify all, then this"
+                "shard was made again since, or is damaged; run the same `mammo preprocess` again "
+                "with --verify all, then this"
             )
         return image
 
