@@ -5,7 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dali_pipelines.inspection.content import border_level, chest_side, expected_side, look_at
+from dali_pipelines.inspection.content import (
+    SATURATED_SHARE,
+    border_level,
+    chest_side,
+    expected_side,
+    look_at,
+)
+from dali_pipelines.rejects.flag_texts import FLAG_TEXTS
 from dali_pipelines.stages import Roi
 from dali_pipelines.verdicts import Flag
 
@@ -134,3 +141,7 @@ def test_a_negative_says_nothing_of_the_side(record_of: Callable) -> None:
     found = look_at(65535 - breast(side="left"), record_of(laterality="L").tags)
     assert found.chest_side == ""
     assert Flag.SIDE_CONFLICT not in found.flags
+
+
+def test_the_words_of_saturated_name_its_share() -> None:
+    assert f"At least {SATURATED_SHARE * 100:.0f} % of" in FLAG_TEXTS[Flag.SATURATED][0]

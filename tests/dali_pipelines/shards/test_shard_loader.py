@@ -146,3 +146,7 @@ def test_another_recipe_is_refused(images: list[ImageRecord], tmp_path: Path) ->
     shards.require_recipe(kept_recipe(recipe_of("demo"), shards.settings))
     with pytest.raises(ConfigError, match="leave out --shards, or prepare the images by"):
         shards.require_recipe(recipe_of("three"))
+    demo = recipe_of("demo")
+    rounded = replace(demo, resize=replace(demo.resize, bits=8))
+    with pytest.raises(ConfigError, match=r"in another way: resize\.bits=16, not 8; leave out"):
+        shards.require_recipe(rounded)
