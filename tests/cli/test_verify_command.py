@@ -90,7 +90,7 @@ def test_images_without_a_hash_are_said_to_be_unknown(manifest: Callable) -> Non
 def test_flags_are_counted_and_explained(
     manifest: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def black(_pixels: object, _tables: object, _settings: object) -> list:
+    def black(_pixels: object, _shadings: object) -> list:
         return [np.zeros((128, 104), np.uint16)]
 
     monkeypatch.setattr("dali_pipelines.cpu.window.window", black)
