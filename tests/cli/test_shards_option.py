@@ -24,7 +24,7 @@ from trainer.run import Run
 SMALL = ["--set", "resize.size=[48, 32]"]
 RUN = [
     *("--recipe", "demo", "--model", "test_resnet", "--fold", "0"),
-    *("--epochs", "2", "--device", "cpu"),
+    *("--epochs", "1", "--device", "cpu"),
 ]
 
 
@@ -76,7 +76,7 @@ def test_a_run_on_one_goes_on_with_the_other(
         "dicom": [*RUN, *SMALL, "--set", "resize.bits=16"],
         "shards": [*RUN[2:], "--shards", folder / "uint16"],
     }
-    short = ["--epochs", "1", "--set", "data.batch=4"]
+    short = ["--set", "data.batch=4"]
     args = [folder / "m.parquet", "-O", tmp_path / "run"]
     second = "shards" if first == "dicom" else "dicom"
     run(train, args[0], "-O", tmp_path / "whole", *sources[second], *short)
