@@ -172,8 +172,17 @@ def _alone(
     from dali_pipelines.shards.preprocess import preprocess
 
     records = _read(wanted)
-    with progress(task.share.count(len(records), settings.images), "preprocess") as bar:
-        return preprocess(records, recipe, out, settings, task, _loader(*how), bar.update)
+    total = task.share.count(len(records), settings.images)
+    told: list[int] = []
+    with progress(total, "preprocess") as bar:
+
+        def tell(images: int) -> None:
+            told.append(images)
+            bar.update(images)
+
+        result = preprocess(records, recipe, out, settings, task, _loader(*how), tell)
+        bar.update(total - sum(told))  # what other processes made meanwhile, or are at
+    return result
 
 
 def _together(

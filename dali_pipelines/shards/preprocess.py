@@ -101,17 +101,13 @@ class _Work:
         self._verifier = verifier
 
     def run(self) -> None:
-        """Make what is missing; what others were at is looked at again, for they may be killed.
-
-        Images that are left to others count as dealt with.
-        """
+        """Make what is missing; what others were at is looked at again, for they may be killed."""
         self._recover()
         todo = [shard for shard in self._shards if not self._is_there(shard)]
         self._maker.progress(_images(self._shards) - _images(todo))
         while todo:
             busy = [shard for shard in todo if not self._settle(shard)]
             if len(busy) == len(todo):
-                self._maker.progress(_images(busy))
                 break
             todo = busy
         self._recover()
@@ -119,15 +115,12 @@ class _Work:
     def _settle(self, shard: PlannedShard) -> bool:
         """Whether the shard is there now; False where another process is making it."""
         if self._is_there(shard):
-            self._maker.progress(len(shard.images))
             return True
         with claim(shard.folder) as is_ours:
             if not is_ours:
                 return False
             recover(shard.folder)
-            if self._is_there(shard):  # another may have made it just now
-                self._maker.progress(len(shard.images))
-            else:
+            if not self._is_there(shard):  # which another may have made just now
                 self._maker.make(shard)
                 self.written += 1
         return True
