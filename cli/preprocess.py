@@ -34,13 +34,9 @@ _DTYPES: Final = {"png": "uint8"}  # by format, where it is not uint16
 
 
 def _share(_context: click.Context, _parameter: click.Parameter, text: str) -> "Share":
-    from dali_pipelines.errors import ConfigError
-    from dali_pipelines.shards.plan import Share
+    from dali_pipelines.shards.plan import parse_share
 
-    number, slash, of = text.partition("/")
-    if not (slash and number.isascii() and number.isdecimal() and of.isdecimal()):
-        raise ConfigError(f"--shard is i/n with i from 0 to n - 1, such as 0/3, not {text!r}")
-    return Share(int(number), int(of))
+    return parse_share(text)
 
 
 @click.command()

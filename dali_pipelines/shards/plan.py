@@ -65,9 +65,7 @@ class Share:
 
     def __post_init__(self) -> None:
         if not 0 <= self.number < self.of:
-            raise ConfigError(
-                f"--shard is i/n with i from 0 to n - 1, such as 0/3, not {self.number}/{self.of}"
-            )
+            raise _no_share(f"{self.number}/{self.of}")
 
     def take(self, plan: ShardPlan) -> tuple[PlannedShard, ...]:
         """The shards of this part."""
@@ -77,6 +75,18 @@ class Share:
         """How many of `images` lie in its shards, of up to `size` each."""
         firsts = range(self.number * size, images, self.of * size)
         return sum(min(size, images - first) for first in firsts)
+
+
+def parse_share(text: str) -> Share:
+    """The share that a text like "0/3" names; ConfigError where it names none."""
+    number, slash, of = text.partition("/")
+    if not (slash and number.isascii() and number.isdecimal() and of.isdecimal()):
+        raise _no_share(repr(text))
+    return Share(int(number), int(of))
+
+
+def _no_share(found: str) -> ConfigError:
+    return ConfigError(f"--shard is i/n with i from 0 to n - 1, such as 0/3, not {found}")
 
 
 def plan_shards(
