@@ -9,6 +9,19 @@ from dali_pipelines.stages import Roi
 from tests.dali_pipelines.gpu.real_device import on_device
 
 EXACT = RoiSettings(mirror="none", auto=AutoSettings(margin=0, min_area=0))
+SPIRAL_ROWS = (  # one part, whose px are far from one another along it
+    "##########.",
+    ".........#.",
+    "########.#.",
+    "#......#.#.",
+    "#.####.#.#.",
+    "#.#..#.#.#.",
+    "#.#.##.#.#.",
+    "#.#....#.#.",
+    "#.######.#.",
+    "#........#.",
+    "##########.",
+)
 
 
 def boxes(images: list[np.ndarray], settings: RoiSettings = EXACT) -> list[Roi]:

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from dali_pipelines.cpu.parts import largest_part as cpu_largest_part
 from dali_pipelines.gpu import largest_part as module
 from dali_pipelines.gpu.largest_part import Frame, largest_part
+from tests.dali_pipelines.gpu.compared_boxes import SPIRAL_ROWS
 from tests.dali_pipelines.gpu.real_device import on_device, on_host
 
 pytestmark = pytest.mark.usefixtures("each_device")
@@ -50,19 +51,7 @@ def drawn(*rows: str) -> np.ndarray:
     return np.array([list(row) for row in rows]) == "#"
 
 
-SPIRAL = drawn(
-    "##########.",
-    ".........#.",
-    "########.#.",
-    "#......#.#.",
-    "#.####.#.#.",
-    "#.#..#.#.#.",
-    "#.#.##.#.#.",
-    "#.#....#.#.",
-    "#.######.#.",
-    "#........#.",
-    "##########.",
-)
+SPIRAL = drawn(*SPIRAL_ROWS)
 COMB = drawn("#.#.#.#.#.#.#", "#.#.#.#.#.#.#", "#.#.#.#.#.#.#", "#############")
 DIAGONALS = drawn("...#....#", "..#.#..#.", ".#...##..", "#........")
 

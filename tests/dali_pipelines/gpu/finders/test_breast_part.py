@@ -9,23 +9,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from tests.dali_pipelines.gpu.compared_boxes import box, boxes, drawn
+from tests.dali_pipelines.gpu.compared_boxes import SPIRAL_ROWS, box, boxes, drawn
 
 pytestmark = pytest.mark.usefixtures("each_device")
 
-SPIRAL = drawn(
-    "##########.",
-    ".........#.",
-    "########.#.",
-    "#......#.#.",
-    "#.####.#.#.",
-    "#.#..#.#.#.",
-    "#.#.##.#.#.",
-    "#.#....#.#.",
-    "#.######.#.",
-    "#........#.",
-    "##########.",
-)
+SPIRAL = drawn(*SPIRAL_ROWS)
 COMB = drawn(
     "#.#.#.#.#.#.#",
     "#.#.#.#.#.#.#",
