@@ -15,8 +15,8 @@ from benchmarks.timing import Measurement, figures, overlap
 from dali_pipelines.cores import core_count
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.steps import choose_device
-from trainer.model import model_args
-from trainer.settings import ModelSettings
+from trainer.networks.build import model_args
+from trainer.networks.settings import ModelSettings
 
 What = Literal["decode", "pipeline", "loader", "train-step", "all"]
 MODEL: Final = "mobilenetv3_small_050"  # 0.2 s an image for a step on two cores, at 1536 x 768

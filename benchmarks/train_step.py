@@ -12,10 +12,11 @@ import torch
 from benchmarks.job import Job
 from benchmarks.loader import open_loader, require_all
 from dali_pipelines.stages import Batch
-from trainer.loss import masked_bce
-from trainer.model import build_model, logits_of, model_args, precision
-from trainer.optim import build_optimizer
-from trainer.settings import ModelSettings, OptimSettings
+from trainer.losses.masked import masked_bce
+from trainer.networks.build import build_model, logits_of, model_args, precision
+from trainer.networks.settings import ModelSettings
+from trainer.optim.adamw import build_optimizer
+from trainer.optim.settings import OptimSettings
 
 
 @contextmanager

@@ -25,9 +25,9 @@ from dali_pipelines.stages import Batch
 from dali_pipelines.verdicts import Reject
 from trainer.distributed import Device, World
 from trainer.learner import Learner
-from trainer.loss import masked_bce
-from trainer.model import logits_of, precision
-from trainer.optim import learning_rate, set_learning_rate
+from trainer.losses.masked import masked_bce
+from trainer.networks.build import logits_of, precision
+from trainer.optim.adamw import learning_rate, set_learning_rate
 
 Scores = tuple[NDArray[np.int64], NDArray[np.float64]]  # indices (n,) and their logits (n,)
 
@@ -153,7 +153,7 @@ def _learn(learner: Learner, batch: Batch, labels: NDArray[np.int64]) -> tuple[i
     images = fill_empty_slots(batch.images.to(world.device), valid)
     targets = torch.from_numpy(labels[batch.indices].astype(np.float32)).to(world.device)
     learner.parallel.train(count > 0)  # placeholders must not reach batch norm's averages
-    with precision(world.device, learner.settings.amp):
+    with precision(world.device, learner.settings.speed.amp):
         logits = logits_of(learner.parallel, images)
     loss = masked_bce(logits, targets, valid, total / world.size)  # DDP averages over ranks
     learner.optimizer.zero_grad(set_to_none=True)

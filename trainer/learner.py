@@ -11,8 +11,8 @@ from torch import nn
 from dali_pipelines.errors import CheckpointError
 from trainer.checkpoint import Checkpoint, restore_model
 from trainer.distributed import World
-from trainer.model import build_model, load_pretrained
-from trainer.optim import build_optimizer
+from trainer.networks.build import build_model, load_pretrained
+from trainer.optim.adamw import build_optimizer
 from trainer.settings import TrainSettings
 
 

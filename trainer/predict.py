@@ -25,7 +25,7 @@ from dali_pipelines.verdicts import Reject
 from trainer.checkpoint import Checkpoint, load_checkpoint, restore_model
 from trainer.distributed import Device, fixed_arithmetic, join_world
 from trainer.epoch import OpenSource, collect, gather_rejects, score_pass
-from trainer.model import build_model
+from trainer.networks.build import build_model
 from trainer.predictions import prediction_table
 
 

@@ -27,6 +27,7 @@ from trainer.journal import versions
 from trainer.learner import Learner
 from trainer.metrics import evaluate_scores
 from trainer.predictions import prediction_table
+from trainer.sampling_settings import at_epoch
 from trainer.settings import TrainSettings
 
 log = logging.getLogger("mammo.train")
@@ -67,13 +68,14 @@ class Run:
     def plan(self) -> Blocks:
         """The global blocks of this epoch, which point to the records of the cohort."""
         settings, train = self.settings, self.cohort.train
+        share = settings.data.positive_share
         places = shuffled_blocks(
             self.cohort.labels[train],
             len(train),
             settings.data.batch,
             settings.seed,
             self.epoch,
-            settings.data.positive_share,
+            None if share is None else at_epoch(share, self.epoch),
         )
         return np.where(places < 0, -1, train[places])
 
@@ -95,7 +97,7 @@ class Run:
         world.share_buffers(self.learner.model)
         places = sequential_blocks(len(held_out), self.settings.data.batch)
         blocks = np.where(places < 0, -1, held_out[places]) if len(held_out) else places
-        scores = score_pass(self.learner.model, source, blocks, world, self.settings.amp)
+        scores = score_pass(self.learner.model, source, blocks, world, self.settings.speed.amp)
         going = takewhile(lambda _: not self.learner.stop.is_set(), scores)
         return collect(going, len(self.cohort.frame), world)
 

@@ -25,7 +25,7 @@ from trainer.distributed import Device, fixed_arithmetic, join_world
 from trainer.epoch import OpenSource, Source
 from trainer.journal import BEST, LAST, Journal
 from trainer.learner import build_learner
-from trainer.model import model_args
+from trainer.networks.build import model_args
 from trainer.predictions import key_path
 from trainer.preemption import stop_requests
 from trainer.run import Run

@@ -61,7 +61,7 @@ def write_checkpoint(folder: Path, name: str = "model.pt", **changes: object) ->
     from dali_pipelines.pixel_settings import ResizeSettings
     from dali_pipelines.recipe import Recipe
     from trainer.checkpoint import Checkpoint, save_checkpoint
-    from trainer.model import build_model
+    from trainer.networks.build import build_model
 
     recipe = Recipe("small", resize=ResizeSettings(size=(32, 24)))
     weights = build_model(_MODEL).state_dict()

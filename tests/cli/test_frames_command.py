@@ -22,7 +22,7 @@ from dali_pipelines.storage.archive import Source
 from dali_pipelines.verdicts import Reason
 from tests.frame_stack import TOMOSYNTHESIS, dicom_of, stack
 from trainer.checkpoint import Checkpoint, save_checkpoint
-from trainer.model import build_model
+from trainer.networks.build import build_model
 
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}
 RECIPE = Recipe("small", resize=ResizeSettings(size=(48, 32)))

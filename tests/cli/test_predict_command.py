@@ -23,7 +23,7 @@ from dali_pipelines.recipe import Recipe
 from dali_pipelines.rejects.table import read_rejects, rejects_beside
 from dali_pipelines.verdicts import Reason
 from trainer.checkpoint import Checkpoint, save_checkpoint
-from trainer.model import build_model
+from trainer.networks.build import build_model
 from trainer.predictions import read_predictions
 
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}

@@ -23,7 +23,7 @@ from dali_pipelines.review import read_review, reviewed_recipe
 from dali_pipelines.shards.shard_set import ShardSet
 from tests.pool_without_children import PoolWithoutChildren
 from trainer.checkpoint import Checkpoint, save_checkpoint
-from trainer.model import build_model
+from trainer.networks.build import build_model
 from trainer.predictions import read_predictions
 
 SMALL = ("--recipe", "demo", "--set", "resize.size=[32, 24]")

@@ -5,7 +5,8 @@ import pytest
 
 from dali_pipelines.errors import ConfigError, DatasetError
 from trainer.cohort import select_cohort
-from trainer.settings import DataSettings, TrainSettings
+from trainer.sampling_settings import DataSettings
+from trainer.settings import TrainSettings
 
 
 def _settings(**values: object) -> TrainSettings:

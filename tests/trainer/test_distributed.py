@@ -27,8 +27,9 @@ from dali_pipelines.stages import Batch
 from trainer.distributed import join_world, fixed_arithmetic
 from trainer.epoch import Pass, collect, gather_rejects, score_pass, train_pass
 from trainer.learner import Learner
-from trainer.optim import build_optimizer
-from trainer.settings import OptimSettings, TrainSettings
+from trainer.optim.adamw import build_optimizer
+from trainer.optim.settings import OptimSettings
+from trainer.settings import TrainSettings
 from dali_pipelines.verdicts import Reason, Reject
 
 class Source:

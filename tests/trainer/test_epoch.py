@@ -13,8 +13,10 @@ from dali_pipelines.records import ImageRecord
 from trainer.distributed import World
 from trainer.epoch import Pass, collect, fill_empty_slots, score_pass, train_pass
 from trainer.learner import Learner
-from trainer.optim import build_optimizer
-from trainer.settings import DataSettings, OptimSettings, TrainSettings
+from trainer.optim.adamw import build_optimizer
+from trainer.optim.settings import OptimSettings
+from trainer.sampling_settings import DataSettings
+from trainer.settings import TrainSettings
 
 ALONE = World(0, 1, 1, torch.device("cpu"))
 LABELS = np.arange(64) % 2

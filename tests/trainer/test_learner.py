@@ -6,7 +6,8 @@ from torch import nn
 
 from trainer.distributed import World
 from trainer.learner import Learner
-from trainer.settings import OptimSettings, TrainSettings
+from trainer.optim.settings import OptimSettings
+from trainer.settings import TrainSettings
 
 
 @pytest.mark.parametrize(

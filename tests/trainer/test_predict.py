@@ -14,7 +14,7 @@ from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from trainer.checkpoint import Checkpoint, save_checkpoint
-from trainer.model import build_model
+from trainer.networks.build import build_model
 from trainer.predict import Ensemble, PredictOptions, load_scorer, predict
 
 RECIPE = Recipe("toy", resize=ResizeSettings(size=(32, 32)))

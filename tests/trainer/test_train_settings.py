@@ -30,7 +30,7 @@ def test_the_defaults_are_valid_and_survive_a_round_trip() -> None:
         ("seed=-1", "0 or more"),
         ("monitor=breast/auc", "breast/auc"),
         ("monitor=brest/auroc", "image|breast|patient"),
-        ("amp=bf16", "'auto' | 'off'"),
+        ("speed.amp=fp8", "'auto' | 'bf16' | 'fp16' | 'off'"),
         ("optim.learning_rate=1", "no setting 'optim.learning_rate'"),
         ("loader.readers=0", "readers"),
     ],

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from trainer.loss import masked_bce
+from trainer.losses.masked import masked_bce
 
 LOGITS = torch.tensor([0.3, -1.2, 2.0, -0.4, 0.7])
 TARGETS = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0])

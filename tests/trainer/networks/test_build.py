@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 from dali_pipelines.errors import CheckpointError, ConfigError
-from trainer.model import build_model, load_pretrained, logits_of, model_args
-from trainer.settings import ModelSettings
+from trainer.networks.build import build_model, load_pretrained, logits_of, model_args
+from trainer.networks.settings import ModelSettings
 
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from dali_pipelines.errors import CheckpointError, ConfigError
 from trainer.checkpoint import read_tensors
-from trainer.settings import ModelSettings
+from trainer.networks.settings import ModelSettings
 
 _REQUIRED: Final = {"model_name", "in_chans", "num_classes"}
 _ARGS: Final = _REQUIRED | {"global_pool", "drop_rate", "img_size"}  # all that model_args writes

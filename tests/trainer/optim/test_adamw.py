@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.optim import build_optimizer, learning_rate, set_learning_rate
-from trainer.settings import OptimSettings
+from trainer.optim.adamw import build_optimizer, learning_rate, set_learning_rate
+from trainer.optim.settings import OptimSettings
 
 SETTINGS = OptimSettings(lr=1.0, warmup_share=0.2, weight_decay=0.1)
 

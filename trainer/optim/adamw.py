@@ -9,7 +9,7 @@ import math
 import torch
 from torch import nn
 
-from trainer.settings import OptimSettings
+from trainer.optim.settings import OptimSettings
 
 
 def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.AdamW:

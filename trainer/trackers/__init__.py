@@ -1,0 +1,1 @@
+"""What tells others how a run goes: TensorBoard, Weights & Biases, MLflow."""

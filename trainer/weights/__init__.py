@@ -1,0 +1,1 @@
+"""Weights that others made: read without their code, renamed, and matched to a network."""
