@@ -15,7 +15,7 @@ from benchmarks.timing import Measurement, figures, overlap
 from dali_pipelines.cores import core_count
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.steps import choose_device
-from trainer.networks.build import model_args
+from trainer.networks.arguments import model_args
 from trainer.networks.settings import ModelSettings
 
 What = Literal["decode", "pipeline", "loader", "train-step", "all"]

@@ -12,11 +12,14 @@ import torch
 from benchmarks.job import Job
 from benchmarks.loader import open_loader, require_all
 from dali_pipelines.stages import Batch
-from trainer.losses.masked import masked_bce
-from trainer.networks.build import build_model, logits_of, model_args, precision
+from trainer.losses.loss import build_loss
+from trainer.losses.settings import LossSettings
+from trainer.networks.arguments import model_args
+from trainer.networks.build import build_model, outputs_of
 from trainer.networks.settings import ModelSettings
-from trainer.optim.adamw import build_optimizer
+from trainer.optim.optimizers import build_optimizer
 from trainer.optim.settings import OptimSettings
+from trainer.optim.speed import precision
 
 
 @contextmanager
@@ -62,14 +65,15 @@ class _Step:
         self._device = job.torch_device
         self._model = build_model(args).to(self._device).train()
         self._optimizer = build_optimizer(self._model, OptimSettings())
+        self._loss = build_loss(LossSettings(), 1.0)
 
     def __call__(self, images: torch.Tensor, valid: torch.Tensor) -> None:
         """Learn from one batch, half of it positive."""
         valid = valid.to(self._device)
         targets = (torch.arange(len(valid), device=self._device) % 2).float()
         with precision(self._device, "auto"):
-            logits = logits_of(self._model, images.to(self._device))
-        loss = masked_bce(logits, targets, valid, float(len(valid)))
+            outputs = outputs_of(self._model, images.to(self._device))
+        loss = self._loss(outputs, targets[:, None], valid) / len(valid)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()

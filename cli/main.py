@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, str]] = {  # each in cli/<name>.py, whose docstring be
     "train": "Train a classifier on a manifest with labels and folds.",
     "predict": "Score the images of a manifest, or of DICOM files and folders.",
     "evaluate": "Print AUROC, pF1, sensitivity and more of a predictions file, by level.",
+    "export": "Write the network of a checkpoint as ONNX or safetensors.",
     "demo": "Run the whole chain on synthetic exams.",
     "benchmark": "Measure how many images a second each part of the way takes.",
     "doctor": "Show what works on this machine.",
@@ -157,7 +158,16 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     finally:
         signal.signal(signal.SIGTERM, before)
         resource.setrlimit(resource.RLIMIT_CORE, core)
+    _tell_launcher(code)
     sys.exit(code)
+
+
+def _tell_launcher(code: int) -> None:
+    """A rank of several leaves its exit code, which torch's launcher would lose."""
+    if "RANK" in os.environ:
+        from trainer.ranks import leave_exit_code
+
+        leave_exit_code(code)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -170,7 +180,8 @@ def _run(args: Sequence[str] | None) -> int:
     try:
         if instruction := os.environ.get("_MAMMO_COMPLETE"):  # the shell asks, see `completion`
             return shell_complete(mammo, {}, "mammo", "_MAMMO_COMPLETE", instruction)
-        with mammo.make_context("mammo", list(sys.argv[1:] if args is None else args)) as context:
+        given = tuple(sys.argv[1:] if args is None else args)
+        with mammo.make_context("mammo", list(given), obj=given) as context:
             mammo.invoke(context)
         sys.stdout.flush()  # a closed pipe shows here at the latest
     except click.exceptions.Exit as done:

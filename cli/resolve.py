@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.settings import Layer, parse_sets, read_yaml
+from trainer.augment.presets import preset_layers
 
 
 def split_sets(sets: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -19,6 +20,10 @@ def split_sets(sets: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def train_layers(config: Path | None, sets: Sequence[str]) -> list[Layer]:
-    """What training settings are built from: the file, then the `--set` texts about training."""
+    """What training settings are built from: the file, then the `--set` texts about training.
+
+    The values of a preset of augmentation come right below the layer that names it. Raises
+    ConfigError where `augment.preset` names none.
+    """
     layers: list[Layer] = [(str(config), read_yaml(config))] if config else []
-    return [*layers, ("--set", parse_sets(sets))] if sets else layers
+    return preset_layers([*layers, ("--set", parse_sets(sets))] if sets else layers)

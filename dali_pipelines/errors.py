@@ -39,6 +39,10 @@ class CheckpointError(MammoError, RuntimeError):
     exit_code = 5
 
 
+class DamagedError(CheckpointError):
+    """A file of weights does not hold the bytes that were written: another copy may."""
+
+
 class GateError(MammoError, RuntimeError):
     """A required result was not met, such as `evaluate --min-auroc`."""
 

@@ -148,7 +148,8 @@ def test_a_scan_of_the_mammograms_explains_every_reject(manifest: Path) -> None:
 def test_real_mammograms_are_split_and_scored(manifest: Path, tmp_path: Path) -> None:
     from dali_pipelines.manifest import read_manifest, write_manifest
     from dali_pipelines.recipe import load_recipe
-    from trainer.networks.build import build_model, model_args
+    from trainer.networks.arguments import model_args
+    from trainer.networks.build import build_model
     from trainer.networks.settings import ModelSettings
     from trainer.predict import PredictOptions, Scorer, predict
 

@@ -12,24 +12,49 @@ from numpy.typing import NDArray
 
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.splits import require_no_overlap
+from trainer.losses.tasks import task_targets
+from trainer.sampler import epoch_blocks
 from trainer.settings import TrainSettings
+from trainer.units import Units, build_units
 
 LABEL = "cancer"
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """The images of a run: `frame` in order of SOP Instance UID, and positions in it.
+    """The images of a run: `frame` in order of SOP Instance UID, and the units they make up.
 
-    `labels` (n,) are 0 or 1. `train` and `held_out` are positions; `held_out` is empty in a run
-    without validation. `fingerprint` changes with any image, its pixels, label or fold.
+    `targets` (U, T) float32 are cancer, 0 or 1, then the auxiliary tasks, NaN where unknown.
+    `train` and `held_out` are units; `held_out` is empty in a run without validation.
+    `fingerprint` changes with any image, its pixels, label or fold.
     """
 
     frame: pd.DataFrame
-    labels: NDArray[np.int64]
+    units: Units
+    targets: NDArray[np.float32]
     train: NDArray[np.int64]
     held_out: NDArray[np.int64]
     fingerprint: str
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The labels (t,) of the units to train on."""
+        return self.units.labels[self.train]
+
+    @property
+    def patients(self) -> NDArray[np.int64]:
+        """The patients (t,) of the units to train on, as numbers."""
+        return self.units.patients[self.train]
+
+    def shown_labels(self, settings: TrainSettings) -> NDArray[np.int64]:
+        """The labels of what the first epoch shows, each as often as it shows it."""
+        blocks = epoch_blocks(self.labels, self.patients, settings.data, settings.seed, epoch=0)
+        return self.labels[blocks[blocks >= 0]]
+
+    @property
+    def prior(self) -> float:
+        """The share of positives among the units to train on."""
+        return float(self.labels.mean())
 
 
 def select_cohort(manifest: pd.DataFrame, settings: TrainSettings) -> Cohort:
@@ -50,9 +75,17 @@ def select_cohort(manifest: pd.DataFrame, settings: TrainSettings) -> Cohort:
         if not held.any():
             known = ", ".join(str(fold) for fold in sorted(set(folds.tolist())))
             raise ConfigError(f"the manifest has no fold {settings.fold}; it has folds {known}")
-    train = np.flatnonzero(~held)
-    _require_classes(labels[train], settings)
-    return Cohort(frame, labels, train, np.flatnonzero(held), _fingerprint(frame, labels, folds))
+    units = build_units(frame, settings.model.unit, labels)
+    cohort = Cohort(
+        frame=frame,
+        units=units,
+        targets=task_targets(frame, units, settings.loss.tasks.used),
+        train=units.holding(np.flatnonzero(~held)),
+        held_out=units.holding(np.flatnonzero(held)),
+        fingerprint=_fingerprint(frame, labels, folds),
+    )
+    _require_classes(cohort.labels, settings)
+    return cohort
 
 
 def _fingerprint(frame: pd.DataFrame, labels: NDArray[np.int64], folds: NDArray[np.int64]) -> str:

@@ -34,11 +34,12 @@ from dali_pipelines.rejects.table import read_rejects
 from dali_pipelines.settings import build, read_yaml
 from dali_pipelines.splits import assign_folds, require_no_overlap
 from trainer.distributed import Device
-from trainer.journal import LAST, versions
+from trainer.environment import versions
 from trainer.metrics import Figures, evaluate_scores
 from trainer.predict import Predictions, PredictOptions, load_scorer, predict
 from trainer.predictions import write_csv
 from trainer.report.page import RejectLine, Report, write_report
+from trainer.run_folder import LAST
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, TrainResult, train
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import distributed, nn
 
-from dali_pipelines.cores import core_count, rank_count
+from dali_pipelines.cores import rank_count
 from dali_pipelines.errors import ConfigError, DeviceError
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -75,13 +75,14 @@ class World:
 def join_world(device: Device = "auto") -> Iterator[World]:
     """This process's place in the run; joins and leaves the process group where there is one.
 
+    Within another such stretch it is that one's group, which stays.
     Raises ConfigError if torchrun's variables are incomplete, DeviceError if there is no GPU.
     """
     rank, size, local_rank = _read_ranks()
     local_size = rank_count(default=size)
     place = find_device(device, local_rank)
     world = World(rank, size, local_size, place)
-    if size == 1:
+    if size == 1 or distributed.is_initialized():
         yield world
         return
     on_gpu = place.type == "cuda"
@@ -110,23 +111,6 @@ def find_device(device: Device, local_rank: int = 0) -> torch.device:
         )
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)
-
-
-@contextmanager
-def fixed_arithmetic(world: World, threads: int) -> Iterator[None]:
-    """A stretch in which torch on a CPU gives the same bits again: fixed threads and algorithms.
-
-    `threads` 0 means this rank's share of the cores, whatever OMP_NUM_THREADS torchrun has set.
-    """
-    before = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(threads or max(1, core_count() // world.local_size))
-    torch.use_deterministic_algorithms(deterministic or world.device.type == "cpu")
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(deterministic)
-        torch.set_num_threads(before)
 
 
 def _read_ranks() -> tuple[int, int, int]:

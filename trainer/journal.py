@@ -1,22 +1,18 @@
-"""The run directory: what a run leaves for people and for scripts.
-
-    config.yaml    settings and recipe as resolved      last.pt, best.pt   checkpoints
-    oof.csv        scores of the held-out fold          metrics.jsonl      one line an epoch
-    status.json    running | done | failed | interrupted | preempted       rejects.csv, log.txt
+"""The run directory: what a run leaves for people and for scripts, by `trainer.run_folder`.
 
 Rank 0 writes; on other ranks a journal does nothing. Each file is replaced as a whole, so that a
-reader never meets half of one.
+reader never meets half of one; rows of figures are added one by one.
 """
 
 import json
 import logging
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from importlib import metadata
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -27,15 +23,25 @@ from dali_pipelines.atomic import replacing
 from dali_pipelines.errors import MammoError
 from dali_pipelines.rejects.table import REJECTS, write_rejects
 from dali_pipelines.verdicts import Reject
+from trainer.artifact import save_artifact, without_paths
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.predictions import prediction_table, write_csv
+from trainer.row_file import append_row, cut_back, sync_rows
+from trainer.run_folder import (
+    LAST,
+    METRICS,
+    MODEL,
+    PREVIOUS,
+    SCORES,
+    TIMING,
+    clear,
+    drop_epochs,
+    epoch_file,
+)
+from trainer.trackers.tracker import Trackers, open_trackers
 
 State = Literal["running", "done", "failed", "interrupted", "preempted"]
 Row = Mapping[str, Any]
-
-LAST: Final = "last.pt"
-BEST: Final = "best.pt"
-_PACKAGES: Final = ("torch", "timm", "numpy", "nvidia-dali-cuda130", "imagecodecs")
 
 
 class Journal:
@@ -49,7 +55,8 @@ class Journal:
         self._key = key
         self._is_main = is_main
         self._handler: logging.Handler = logging.NullHandler()
-        self._state: State = "running"
+        self._trackers = Trackers({})
+        self._epochs: set[int] | None = None
 
     def __enter__(self) -> Self:
         if self._is_main:
@@ -69,6 +76,7 @@ class Journal:
         if error is not None:
             state: State = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             self.status(state, error=type(error).__name__, exit_code=_exit_code(error))
+        self._trackers.close(succeeded=error is None)
         logging.getLogger("mammo").removeHandler(self._handler)
         self._handler.close()
 
@@ -81,33 +89,92 @@ class Journal:
     def start_over(self) -> None:
         """Remove what an earlier run left, so that none of it is taken for this one's."""
         if self._is_main:
-            for name in (LAST, BEST, "metrics.jsonl", "oof.csv", REJECTS):
-                (self.folder / name).unlink(missing_ok=True)
+            clear(self.folder)
+
+    def begin(self, epoch: int, blocks: int, track: Sequence[str] = ()) -> None:
+        """Cut the metrics back to where the run goes on, after `blocks` blocks of epoch `epoch`.
+
+        (0, 0) is its beginning. Figures are also sent to the trackers in `track` from now on.
+        Raises DeviceError where the package of one is not installed.
+        """
+        if self._is_main:
+            kept, cut = cut_back(self.folder / METRICS, epoch, blocks)
+            first_step = kept[-1]["step"] + 1 if kept else 0
+            if cut:
+                first_step = min(first_step, cut[0]["step"])
+            self._trackers = open_trackers(track, self.folder, first_step)
+            for row in kept:
+                if row["step"] == first_step:  # the last block of an epoch, and the epoch's end
+                    self._trackers.log(_figures(row), first_step)
+
+    def environment(self, facts: Row) -> None:
+        """Write env.json."""
+        if self._is_main:
+            _write_text(self.folder / "env.json", json.dumps(dict(facts), indent=2) + "\n")
 
     def config(self, settings: Row, recipe: Row) -> None:
-        """Write config.yaml."""
+        """Write config.yaml; trackers that are open are told the settings."""
         if self._is_main:
-            text = yaml.safe_dump(
-                {"train": dict(settings), "recipe": dict(recipe)}, sort_keys=False
-            )
-            _write_text(self.folder / "config.yaml", text)
+            content = {"train": dict(settings), "recipe": dict(recipe)}
+            _write_text(self.folder / "config.yaml", yaml.safe_dump(content, sort_keys=False))
+            self._trackers.config(without_paths(settings))
 
-    def metrics(self, history: Sequence[Row]) -> None:
-        """Write metrics.jsonl, one line for each epoch so far."""
+    def metrics_row(self, row: Row) -> None:
+        """Add a row to metrics.jsonl: figures that are the same whenever the run is repeated.
+
+        It has "epoch", from 1, and "step", the blocks of the run so far; within an epoch also
+        "block", the blocks of the epoch so far. At the end of an epoch there is one row, without.
+        """
         if self._is_main:
-            lines = "".join(json.dumps(row) + "\n" for row in history)
-            _write_text(self.folder / "metrics.jsonl", lines)
+            append_row(self.folder / METRICS, row)
+            self._trackers.log(_figures(row), row["step"])
+
+    def timing_row(self, row: Row) -> None:
+        """Add a row to timing.jsonl, with "epoch" and "step" as in metrics.jsonl, and the time.
+
+        "pass" says what it is about where several are of one step. The file is not cut back: what
+        was done twice took its time twice.
+        """
+        if self._is_main:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            append_row(self.folder / TIMING, {"time": now, **row})
+            about = f"timing/{row['pass']}" if "pass" in row else "timing"
+            timed = {f"{about}/{name}": value for name, value in _figures(row).items()}
+            self._trackers.log(timed, row["step"])
 
     def checkpoint(self, name: str, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint; the last one before stays as the previous one."""
         if self._is_main:
-            save_checkpoint(checkpoint, self.folder / name)
+            path = self.folder / name
+            path.parent.mkdir(exist_ok=True)
+            sync_rows(self.folder / METRICS)
+            previous = self.folder / PREVIOUS if name == LAST else None
+            save_checkpoint(checkpoint, path, previous)
+            if name == LAST and self._epochs is not None:
+                drop_epochs(self.folder, self._epochs)
+
+    def top(self, checkpoint: Checkpoint, kept: Collection[int]) -> None:
+        """Keep the checkpoints of the epochs in `kept`, from 1, and of no other.
+
+        `checkpoint` is of the epoch that was just closed; it is written if that is among them. The
+        others go once the last checkpoint is written: until then the run may fall back to one that
+        counts on them.
+        """
+        if self._is_main:
+            if checkpoint.epoch in kept:
+                self.checkpoint(epoch_file(checkpoint.epoch), checkpoint)
+            self._epochs = set(kept)
+
+    def artifact(self, checkpoint: Checkpoint) -> None:
+        """Write model.safetensors and model.json, to score by."""
+        if self._is_main:
+            save_artifact(checkpoint, self.folder / MODEL)
 
     def scores(self, manifest: pd.DataFrame, logits: NDArray[np.float64], recipe_hash: str) -> None:
         """Write oof.csv, the scores of the held-out images; the others have NaN for a logit."""
         if self._is_main:
             table = prediction_table(manifest, logits, recipe_hash, self._key)
-            write_csv(table, self.folder / "oof.csv")
+            write_csv(table, self.folder / SCORES)
 
     def rejects(self, rejects: Sequence[Reject]) -> None:
         """Write rejects.csv, which names paths and so is for its owner only."""
@@ -115,15 +182,9 @@ class Journal:
             write_rejects(rejects, self.folder / REJECTS)
 
 
-def versions() -> dict[str, str]:
-    """The versions that a result may depend on."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "absent"
-    return found
+def _figures(row: Row) -> dict[str, Any]:
+    """What a row says beyond its place."""
+    return {name: value for name, value in row.items() if name not in {"step", "block"}}
 
 
 def _exit_code(error: BaseException) -> int:

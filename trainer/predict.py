@@ -22,11 +22,16 @@ from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.recipe import Recipe, recipe_from_dict
 from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts
 from dali_pipelines.verdicts import Reject
-from trainer.checkpoint import Checkpoint, load_checkpoint, restore_model
-from trainer.distributed import Device, fixed_arithmetic, join_world
-from trainer.epoch import OpenSource, collect, gather_rejects, score_pass
-from trainer.networks.build import build_model
+from trainer.arithmetic import fixed_arithmetic
+from trainer.artifact import load_to_score
+from trainer.checkpoint import Checkpoint, restore_model
+from trainer.distributed import Device, join_world
+from trainer.networks.build import build_model, logits_of
+from trainer.networks.settings import VIEWS, Unit
 from trainer.predictions import prediction_table
+from trainer.scoring import collect, score_pass
+from trainer.source import OpenSource, gather_rejects
+from trainer.units import build_units
 
 
 class Ensemble(nn.Module):
@@ -36,9 +41,9 @@ class Ensemble(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor, present: torch.Tensor | None = None) -> torch.Tensor:
         """Logits (N, 1) float32; a single member's pass through unchanged."""
-        logits = torch.stack([member(images).float() for member in self.members])
+        logits = torch.stack([logits_of(m, images, present)[:, None] for m in self.members])
         if len(logits) == 1:
             return logits[0]
         # log(mean p) - log(mean (1 - p)): exact where 1 - p would round to 0
@@ -48,10 +53,14 @@ class Ensemble(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """What scores images: a network, and the recipe that prepares what it is shown."""
+    """What scores images: a network, and the recipe that prepares what it is shown.
+
+    `unit` is what one score is for; its images share it.
+    """
 
     model: nn.Module
     recipe: Recipe
+    unit: Unit = "image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +93,10 @@ class Predictions:
 def load_scorer(paths: Sequence[Path], recipe: Recipe | None = None) -> Scorer:
     """The checkpoints as one scorer: the mean of their probabilities.
 
-    Raises CheckpointError if one cannot be used, or they or `recipe` mean different pixels.
+    Raises CheckpointError if one cannot be used, or they or `recipe` mean different pixels, or
+    they score different units.
     """
-    checkpoints = [load_checkpoint(path) for path in paths]
+    checkpoints = [load_to_score(path) for path in paths]
     recipes = [_kept_recipe(c, path) for c, path in zip(checkpoints, paths, strict=True)]
     # a recipe that is asked for by name knows no table of boxes by hand
     wanted = replace(recipe, review=recipes[0].review) if recipe else recipes[0]
@@ -97,7 +107,14 @@ def load_scorer(paths: Sequence[Path], recipe: Recipe | None = None) -> Scorer:
                 f"{wanted.name} {wanted.hash} would prepare them otherwise; score it by itself, "
                 "with its own recipe"
             )
-    return Scorer(Ensemble([_model(c, p) for c, p in zip(checkpoints, paths, strict=True)]), wanted)
+    units: set[Unit] = {c.model_args.get("unit", "image") for c in checkpoints}
+    if len(units) > 1:
+        raise CheckpointError(
+            f"the checkpoints score different things, {' and '.join(sorted(units))}; score each "
+            "kind by itself"
+        )
+    members = [_model(c, p) for c, p in zip(checkpoints, paths, strict=True)]
+    return Scorer(Ensemble(members), wanted, units.pop())
 
 
 def predict(manifest: pd.DataFrame, scorer: Scorer, options: PredictOptions) -> Predictions:
@@ -107,11 +124,12 @@ def predict(manifest: pd.DataFrame, scorer: Scorer, options: PredictOptions) -> 
         fixed_arithmetic(world, options.loader.threads),
     ):
         model = scorer.model.to(world.device)
-        blocks = sequential_blocks(len(manifest), options.batch)
+        units = build_units(manifest, scorer.unit)
+        blocks = units.images(sequential_blocks(len(units.members), options.batch))
         records = to_records(manifest)
         opened = options.open_source(records, scorer.recipe, options.loader, options.device)
         with opened as source:
-            scores = score_pass(model, source, blocks, world)
+            scores = score_pass(model, source, blocks, world, views=VIEWS[scorer.unit])
             logits = collect(scores, len(manifest), world)
             rejects = gather_rejects(source, world)
     table = prediction_table(manifest, logits, scorer.recipe.hash, options.key)
@@ -125,7 +143,7 @@ def _model(checkpoint: Checkpoint, path: Path) -> nn.Module:
         model = build_model(checkpoint.model_args)
     except ConfigError as error:
         raise CheckpointError(f"checkpoint {str(path)!r} has no usable network: {error}") from error
-    restore_model(model, checkpoint.model, f"checkpoint {str(path)!r}")
+    restore_model(model, checkpoint.weights, f"checkpoint {str(path)!r}")
     return model
 
 

@@ -27,3 +27,12 @@ def require_natural(name: str, value: float) -> None:
 def require_positive(name: str, value: float) -> None:
     """Raise ValueError unless the value is finite and above 0."""
     require(0 < value < math.inf, name, "above 0", value)
+
+
+def require_range(
+    name: str, pair: tuple[float, float], least: float = -math.inf, most: float = math.inf
+) -> None:
+    """Raise ValueError unless `pair` is (low, high) with least <= low <= high <= most."""
+    low, high = pair
+    bounds = f"two numbers in order within [{least:g}, {most:g}]"
+    require(least <= low <= high <= most, name, bounds, list(pair))

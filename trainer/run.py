@@ -1,47 +1,50 @@
-"""Where a run stands: learner, epoch, blocks done, best so far; how it is kept and taken up again.
+"""Where a run stands: learner, epoch, blocks done, best so far; and what comes of each epoch.
 
-Between `train`, which decides what comes next, and the passes of `epoch`, which do the work.
+Between `train`, which decides what comes next, and the passes, which do the work.
 """
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import torch
 from numpy.typing import NDArray
 
-from dali_pipelines.errors import CheckpointError, ConfigError
-from dali_pipelines.plan import Blocks, sequential_blocks, shuffled_blocks
+from dali_pipelines.errors import ConfigError
+from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.rejects.counts import VerdictCounts, count_images
-from dali_pipelines.rejects.table import REJECTS, read_rejects
 from dali_pipelines.settings import to_dict
 from dali_pipelines.verdicts import Reject
-from trainer.checkpoint import Checkpoint, load_checkpoint
+from trainer.aggregate import LEVELS, Level
+from trainer.checkpoint import Checkpoint
 from trainer.cohort import Cohort
-from trainer.epoch import Pass, Source, Step, collect, gather_rejects, score_pass, train_pass
-from trainer.journal import versions
+from trainer.environment import versions
+from trainer.epoch import Lesson, Pass, Step, train_pass
 from trainer.learner import Learner
 from trainer.metrics import evaluate_scores
+from trainer.optim.patience import is_stale
+from trainer.optim.schedule import learning_rate
 from trainer.predictions import prediction_table
-from trainer.sampling_settings import at_epoch
+from trainer.run_folder import BEST, LAST
+from trainer.sampler import epoch_blocks, epoch_length
+from trainer.scoring import collect, score_pass
 from trainer.settings import TrainSettings
-
-log = logging.getLogger("mammo.train")
-
-# settings that may change when a run is taken up again, since no number depends on them
-_FREE = ("loader", "save_blocks")
+from trainer.source import Source, gather_rejects
+from trainer.tally import Tally
+from trainer.threshold import f1_threshold
 
 
-@dataclass(slots=True)
+@dataclass
 class Run:
     """The state of a run; `blocks` of epoch `epoch` are done, both counted from 0.
 
-    `tally` is this rank's part of (sum of losses, images) over the epoch so far, `lost` what gave
-    no image before the run was taken up.
+    `history` has a row of figures for each epoch; `lost` is what gave no image before the run was
+    taken up; `threshold` that of the best epoch.
     """
 
     learner: Learner
@@ -52,8 +55,8 @@ class Run:
     blocks: int = 0
     best: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
-    tally: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     lost: list[Reject] = field(default_factory=list)
+    threshold: float | None = None
 
     @property
     def settings(self) -> TrainSettings:
@@ -61,49 +64,93 @@ class Run:
         return self.learner.settings
 
     @property
-    def is_done(self) -> bool:
-        """Whether every epoch is behind."""
-        return self.epoch >= self.settings.epochs
+    def monitor(self) -> str:
+        """The figure that decides which epoch is the best."""
+        return f"val/{self.settings.monitor}"
 
-    def plan(self) -> Blocks:
-        """The global blocks of this epoch, which point to the records of the cohort."""
-        settings, train = self.settings, self.cohort.train
-        share = settings.data.positive_share
-        places = shuffled_blocks(
-            self.cohort.labels[train],
-            len(train),
-            settings.data.batch,
-            settings.seed,
-            self.epoch,
-            None if share is None else at_epoch(share, self.epoch),
+    @property
+    def level(self) -> Level:
+        """Whether that is a figure of images, breasts or patients."""
+        name = self.settings.monitor.partition("/")[0]
+        return next(level for level in LEVELS if level == name)
+
+    @property
+    def monitored(self) -> list[float | None]:
+        """That figure of each epoch so far."""
+        return [row.get(self.monitor) for row in self.history]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every epoch is behind, or the figure has stopped rising."""
+        return self.epoch >= self.settings.epochs or is_stale(
+            self.monitored, self.settings.patience
         )
-        return np.where(places < 0, -1, train[places])
+
+    @property
+    def place(self) -> dict[str, int]:
+        """Where the run is, for a row of figures: epoch, from 1, and blocks in all."""
+        return {"epoch": self.epoch + 1, "step": sum(self.lengths[: self.epoch]) + self.blocks}
+
+    @property
+    def best_file(self) -> str:
+        """The checkpoint to score by so far."""
+        return BEST if self.best else LAST
+
+    @property
+    def top_epochs(self) -> list[int]:
+        """The best epochs, from 1, as many as are to be averaged; of equal ones the earlier."""
+        known = [(v, -e) for e, v in enumerate(self.monitored, start=1) if v is not None]
+        return sorted(
+            -epoch for _, epoch in sorted(known, reverse=True)[: self.settings.average.top]
+        )
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """The blocks of each epoch of the run."""
+        cohort, data = self.cohort, self.settings.data
+        return [
+            epoch_length(cohort.labels, cohort.patients, data, epoch)
+            for epoch in range(self.settings.epochs)
+        ]
+
+    def lesson(self) -> Lesson:
+        """What this epoch shows, the same on all ranks."""
+        cohort, settings = self.cohort, self.settings
+        places = epoch_blocks(
+            cohort.labels, cohort.patients, settings.data, settings.seed, self.epoch
+        )
+        blocks = np.where(places < 0, -1, cohort.train[places])
+        return Lesson(self.epoch, blocks, cohort.units, torch.from_numpy(cohort.targets))
 
     def train(self, source: Source) -> Iterator[Step]:
         """Train on what is left of this epoch, one item a step; may be left after any."""
-        blocks = self.plan()
-        done = Pass(self.epoch * len(blocks), self.blocks, self.settings.epochs * len(blocks))
-        for step in train_pass(self.learner, source, blocks, self.cohort.labels, done):
+        self.learner.begin_epoch(self.epoch)
+        before, total = sum(self.lengths[: self.epoch]), sum(self.lengths)
+        done = Pass(before, self.blocks, total, tuple(self.monitored))
+        for step in train_pass(self.learner, source, self.lesson(), done):
             self.blocks = step.blocks
-            self.tally += step.loss * step.images, step.images if self.learner.world.is_main else 0
             yield step
 
     def score(self, source: Source) -> NDArray[np.float64]:
-        """Logits (n,) of the cohort's records: those held out, NaN for the others.
+        """Logits (n,) of the cohort's images: those held out, NaN for the others.
 
         Cut short where this process is asked to stop.
         """
-        held_out, world = self.cohort.held_out, self.learner.world
-        world.share_buffers(self.learner.model)
+        held_out, learner = self.cohort.held_out, self.learner
+        learner.world.share_buffers(learner.scored)
         places = sequential_blocks(len(held_out), self.settings.data.batch)
         blocks = np.where(places < 0, -1, held_out[places]) if len(held_out) else places
-        scores = score_pass(self.learner.model, source, blocks, world, self.settings.speed.amp)
-        going = takewhile(lambda _: not self.learner.stop.is_set(), scores)
-        return collect(going, len(self.cohort.frame), world)
+        images, views = self.cohort.units.images(blocks), self.settings.model.views
+        scores = score_pass(
+            learner.scored, source, images, learner.world, self.settings.speed.amp, views
+        )
+        going = takewhile(lambda _: not learner.stop.is_set(), scores)
+        return collect(going, len(self.cohort.frame), learner.world)
 
     def is_stopped(self) -> bool:
         """Whether any rank was asked to stop; all ranks call it."""
-        return bool(self.learner.world.sum(np.array([self.learner.stop.is_set()], float))[0])
+        stop = self.learner.stop.is_set()
+        return bool(self.learner.world.sum(np.array([stop], float))[0])
 
     def rejects(self, source: Source) -> list[Reject]:
         """What gave no image in all of the run so far, each image once; all ranks call it."""
@@ -116,28 +163,36 @@ class Run:
         flagged = dict(zip(frame["image_id"], frame["flags"].map(len) > 0, strict=True))
         return count_images(flagged, self.rejects(source))
 
+    def scores(self, logits: NDArray[np.float64]) -> pd.DataFrame:
+        """Those logits as a table of scores, with patients by their own names."""
+        return prediction_table(self.cohort.frame, logits, self.recipe.hash, key=None)
+
     def figures(self, logits: NDArray[np.float64]) -> dict[str, Any]:
         """The figures "val/<level>/<name>" of those logits; {} where nothing was held out."""
         if not len(self.cohort.held_out):
             return {}
-        table = prediction_table(self.cohort.frame, logits, self.recipe.hash, key=None)
-        return {f"val/{name}": value for name, value in evaluate_scores(table).items()}
+        figures = evaluate_scores(self.scores(logits))
+        return {f"val/{name}": value for name, value in figures.items()}
 
-    def mean_loss(self) -> float | None:
-        """The mean training loss over the images of this epoch so far, on every rank."""
-        loss, images = self.learner.world.sum(self.tally)
-        return float(loss / images) if images else None
+    def progress(self) -> dict[str, Any]:
+        """The mean loss over the units of this epoch so far, and the rate; all ranks call it."""
+        loss, units = self.learner.world.sum(self.learner.tally.values())
+        done = self.place["step"] / sum(self.lengths)
+        rate = learning_rate(done, self.settings.optim, self.settings.epochs, self.monitored)
+        return {"train/loss": float(loss / units) if units else None, "lr": rate}
 
-    def finish_epoch(self, figures: dict[str, Any]) -> bool:
+    def finish_epoch(self, logits: NDArray[np.float64]) -> bool:
         """Note the figures of the epoch and go on to the next; whether it is the best so far."""
-        monitor = f"val/{self.settings.monitor}"
-        value = figures.get(monitor)
-        self.history.append({"epoch": self.epoch + 1, "train/loss": self.mean_loss(), **figures})
+        figures = self.figures(logits)
+        value = figures.get(self.monitor)
+        self.history.append({**self.place, **self.progress(), **figures})
         past = self.best.get("value")
         better = past is None or (value is not None and value > past)
         if better:
-            self.best = {"metric": monitor, "value": value, "epoch": self.epoch + 1}
-        self.epoch, self.blocks, self.tally = self.epoch + 1, 0, np.zeros(2)
+            self.best = {"metric": self.monitor, "value": value, "epoch": self.epoch + 1}
+            self.threshold = f1_threshold(self.scores(logits), self.level) if figures else None
+        self.epoch, self.blocks = self.epoch + 1, 0
+        self.learner.tally = Tally(self.learner.world.device)
         return better
 
     def summary(self) -> str:
@@ -145,58 +200,39 @@ class Run:
         row = self.history[-1]
         shown = {"loss": row["train/loss"]}
         if len(self.cohort.held_out):
-            name = f"val/{self.settings.monitor}"
-            shown[name] = row[name]
+            shown[self.monitor] = row[self.monitor]
         figures = [f"{k} {'undefined' if v is None else f'{v:.4f}'}" for k, v in shown.items()]
         return "  ".join([f"epoch {row['epoch']}/{self.settings.epochs}", *figures])
 
-    def checkpoint(self, *, to_score: bool = False) -> Checkpoint:
-        """The state as a checkpoint, to go on from or only to score; all ranks call it."""
-        total = self.learner.world.sum(self.tally)
+    def checkpoint(self, weights: Mapping[str, torch.Tensor] | None = None) -> Checkpoint:
+        """The state as a checkpoint to go on from, or with `weights` only to score by.
+
+        All ranks call it.
+        """
+        learner = self.learner
+        tallies = learner.world.gather(learner.tally.values().tolist())
+        to_go_on = weights is None
         return Checkpoint(
-            model=self.learner.model.state_dict(),
+            model=learner.model.state_dict() if weights is None else dict(weights),
+            ema=learner.ema.module.state_dict() if to_go_on and learner.ema else {},
+            optimizer=learner.optimizer.state_dict() if to_go_on else {},
+            scaler=learner.scaler.state_dict() if to_go_on else {},
             model_args=self.args,
             recipe=self.recipe.to_dict(),
             recipe_hash=self.recipe.hash,
             settings=to_dict(self.settings),
-            optimizer={} if to_score else self.learner.optimizer.state_dict(),
             epoch=self.epoch,
             blocks=self.blocks,
-            tally=total.tolist(),
+            steps=learner.steps,
+            tallies=tallies,
             data=self.cohort.fingerprint,
             best=self.best,
             history=self.history,
             versions=versions(),
+            world_size=learner.world.size,
+            class_prior=self.cohort.prior,
+            threshold=self.threshold,
         )
-
-    def resume(self, path: Path) -> None:
-        """Take up the run of a checkpoint, and the table of rejects beside it.
-
-        Raises ConfigError if its settings differ in more than speed, CheckpointError if it was
-        made from other images or labels, or with other pixels.
-        """
-        try:
-            kept = load_checkpoint(path)
-        except CheckpointError as error:
-            raise CheckpointError(f"{error}; or start over with --resume no") from error
-        _require_same_settings(kept.settings, to_dict(self.settings), path)
-        if kept.recipe_hash != self.recipe.hash:
-            raise CheckpointError(
-                f"{str(path)!r} was made with recipe {kept.recipe_hash}, not {self.recipe.hash}; "
-                "use its recipe, or start over with --resume no"
-            )
-        if kept.data != self.cohort.fingerprint:
-            raise CheckpointError(
-                f"{str(path)!r} was made from other images, labels or folds than the manifest has "
-                "now; start over with --resume no"
-            )
-        self.learner.restore(kept, f"checkpoint {str(path)!r}")
-        self.epoch, self.blocks = kept.epoch, kept.blocks
-        self.best, self.history = kept.best, kept.history
-        if self.learner.world.is_main:
-            self.tally = np.array(kept.tally)
-        self.lost = _read_lost(path.with_name(REJECTS))
-        log.info("resumed from epoch %d, block %d", self.epoch + 1, self.blocks)
 
     def require_agreement(self) -> None:
         """Raise ConfigError where the ranks would go on from different places; all call it."""
@@ -206,26 +242,3 @@ class Run:
                 "the ranks do not see the same checkpoint; the run directory must be on a disk "
                 f"they share (epoch and block by rank: {places})"
             )
-
-
-def _read_lost(path: Path) -> list[Reject]:
-    """The rows of a run's table of rejects; none where it has not written one yet."""
-    if not path.exists():
-        return []
-    try:
-        return read_rejects(path)
-    except (OSError, ConfigError) as error:
-        raise CheckpointError(f"{error}; or start over with --resume no") from error
-
-
-def _require_same_settings(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
-    changed = [
-        f"{name} (was {old.get(name)!r}, now {new[name]!r})"
-        for name in new
-        if name not in _FREE and old.get(name) != new[name]
-    ]
-    if changed:
-        raise ConfigError(
-            f"{str(path)!r} is of a run with other settings: {', '.join(changed)}; put them back, "
-            "or start over with --resume no"
-        )

@@ -15,14 +15,15 @@ class DataSettings:
 
     `batch` counts units: images, breasts or exams, as `model.unit` says. `positive_share` is the
     share of positives, null takes them as they come. `balance` is how that share is reached:
-    "block" puts it into every batch, each negative once an epoch and the positives cycled;
-    "repeat" repeats positives in a shuffled epoch until they are that share; "draw" draws as many
-    units as there are with replacement, by weight. `keep_negatives` is the share of the negatives
-    that an epoch shows, drawn anew for each. Both shares may change over epochs:
+    "block" puts it into every batch, rounded and with one of each class at least: each negative
+    once an epoch and the positives cycled, as many as there is room for; "repeat" repeats
+    positives in a shuffled epoch until they are that share, and leaves out none; "draw" draws as
+    many units as there are with replacement, by weight. `keep_negatives` is the share of the
+    negatives that an epoch shows, drawn anew for each. Both shares may change over epochs:
     [[0, 0.5], [5, 0.25]] takes 0.5 until epoch 5 begins.
 
     `patients` "apart" keeps units of one patient out of the same batch as far as that can be;
-    "one" shows one unit of each patient and class an epoch, drawn anew.
+    "one" shows one unit of each patient and class an epoch, drawn anew, before anything else.
     `unlabeled` says what to do with images that have no label: stop, or leave them out.
     """
 

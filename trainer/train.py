@@ -20,16 +20,24 @@ from dali_pipelines.rejects.counts import VerdictCounts
 from dali_pipelines.rejects.limits import DEFAULT_LIMIT, RejectLimit, parse_limit
 from dali_pipelines.rejects.table import REJECTS
 from dali_pipelines.settings import to_dict
+from trainer.arithmetic import fixed_arithmetic
+from trainer.best import finish_run, keep_epoch
 from trainer.cohort import select_cohort
-from trainer.distributed import Device, fixed_arithmetic, join_world
-from trainer.epoch import OpenSource, Source
-from trainer.journal import BEST, LAST, Journal
+from trainer.distributed import Device, join_world
+from trainer.environment import environment
+from trainer.journal import Journal
 from trainer.learner import build_learner
-from trainer.networks.build import model_args
+from trainer.losses.loss import positive_weight
+from trainer.losses.tasks import output_count
+from trainer.networks.arguments import model_args
 from trainer.predictions import key_path
 from trainer.preemption import stop_requests
+from trainer.ranks import restart_count
+from trainer.resume import resume
 from trainer.run import Run
+from trainer.run_folder import LAST
 from trainer.settings import TrainSettings
+from trainer.source import OpenSource, Source
 
 Ending = Literal["done", "preempted"]
 
@@ -81,29 +89,36 @@ def train(
     options = options or RunOptions()
     with (
         join_world(options.device) as world,
-        fixed_arithmetic(world, settings.threads),
+        fixed_arithmetic(world, settings.threads, settings.speed),
         stop_requests() as stop,
     ):
-        args = model_args(settings.model, recipe.channels, recipe.size)
+        outputs = output_count(settings.loss.tasks.used)
+        args = model_args(settings.model, recipe.channels, recipe.size, outputs)
         cohort = select_cohort(read_manifest(manifest), settings)
-        run = Run(build_learner(settings, args, world, stop), cohort, recipe, args)
-        if options.resume == "auto" and (out / LAST).exists():
-            run.resume(out / LAST)
+        weight = positive_weight(settings.loss, cohort.shown_labels(settings))
+        learner = build_learner(settings, args, recipe, weight, world, stop)
+        run = Run(learner, cohort, recipe, args)
+        goes_on = options.resume == "auto" or restart_count() > 0  # a new start is only the first
+        if goes_on:
+            resume(run, out)
         run.require_agreement()
         records, key = to_records(cohort.frame), load_key(key_path(manifest))
         with (
             Journal(out, key, is_main=world.is_main) as journal,
             options.open_source(records, recipe, settings.loader, options.device) as source,
         ):
-            if options.resume == "no":
+            if not goes_on:
                 journal.start_over()
+            journal.begin(run.epoch, run.blocks, settings.track)
             journal.config(to_dict(settings), recipe.to_dict())
+            journal.environment(environment(world))
             state = _go_on(run, source, journal, options.max_rejects)
+            best = finish_run(run, source, journal) if state == "done" else run.best_file
             journal.status(state, epoch=run.epoch, blocks=run.blocks, best=run.best)
             counts = run.verdicts(source)
     return TrainResult(
         state=state,
-        checkpoint=out / (BEST if run.best else LAST),
+        checkpoint=out / best,
         best=run.best,
         history=run.history,
         counts=counts,
@@ -144,11 +159,16 @@ def _save(run: Run, source: Source, journal: Journal) -> None:
 
 def _train(run: Run, source: Source, journal: Journal) -> bool:
     """Train to the end of the epoch; False where the run was asked to stop before."""
-    saved = run.blocks
+    saved = logged = run.blocks
+    settings = run.settings
     for step in run.train(source):
         if step.stop:
             return False
-        if run.settings.save_blocks and run.blocks - saved >= run.settings.save_blocks:
+        if settings.log_blocks and run.blocks - logged >= settings.log_blocks:
+            logged = run.blocks
+            journal.metrics_row({**run.place, "block": run.blocks, **run.progress()})
+            journal.timing_row({**run.place, "block": run.blocks, **run.learner.timing.row()})
+        if settings.save_blocks and run.blocks - saved >= settings.save_blocks:
             saved = run.blocks
             _save(run, source, journal)
     return True
@@ -156,14 +176,14 @@ def _train(run: Run, source: Source, journal: Journal) -> bool:
 
 def _validate(run: Run, source: Source, journal: Journal) -> bool:
     """Score the held-out fold and close the epoch; False where the run was asked to stop."""
+    journal.timing_row({**run.place, "pass": "train", **run.learner.timing.row()})
     logits = run.score(source)
     if run.is_stopped():
         return False
-    better = run.finish_epoch(run.figures(logits))
-    if better:
-        journal.checkpoint(BEST, run.checkpoint(to_score=True))
-        journal.scores(run.cohort.frame, logits, run.recipe.hash)
+    journal.timing_row({**run.place, "pass": "validate", **run.learner.timing.row()})
+    better = run.finish_epoch(logits)
+    journal.metrics_row(run.history[-1])
+    keep_epoch(run, logits, journal, better=better)
     _save(run, source, journal)
-    journal.metrics(run.history)
     log.info("%s%s", run.summary(), "  best so far" if better else "")
     return True

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pandas as pd
 
 from dali_pipelines.adapters.labels import (
+    BIRADS_BY_WEIGHT,
     Labels,
     file_stem,
     merge,
@@ -32,7 +33,6 @@ COLUMNS: Final = frozenset(  # all that is read, of more than a hundred
 _SIDES: Final = ("L", "R", "B", "")  # of an image; B shows both, "" is not stated
 _BI_RADS: Final = {"A": 0, "N": 1, "B": 2, "P": 3, "S": 4, "M": 5, "K": 6}
 _ASSESSMENTS: Final = {**_BI_RADS, "X": None}
-_BY_WEIGHT: Final = (1, 2, 3, 0, 4, 5, 6)  # BI-RADS, the worst last
 _NEGATIVE: Final = (1, 2)
 _SEVERITIES: Final = {str(severity): severity for severity in range(7)}
 _CANCER: Final = (0, 1)  # invasive, non-invasive
@@ -71,7 +71,7 @@ class _Exam:
         """The worst assessment of the breast, in BI-RADS; of either one if the side is neither."""
         found = [f for f in self.findings if side in _EITHER or f.of(side)]
         grades = [f.assessment for f in found if f.assessment is not None]
-        return max(grades, key=_BY_WEIGHT.index, default=None)
+        return max(grades, key=BIRADS_BY_WEIGHT.index, default=None)
 
     def _recall(self, breast: str) -> int | None:
         found = [f.assessment for f in self.findings if f.of(breast)]

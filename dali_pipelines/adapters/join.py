@@ -21,7 +21,7 @@ from dali_pipelines.verdicts import Flag, Status
 _Flags = pd.Series  # of lists of text
 
 _FROM_HEADER: Final = (  # the labels only fill gaps
-    "patient_id", "exam_id", "laterality", "view", "age",
+    "patient_id", "exam_id", "laterality", "view", "age", "implant",
 )  # fmt: skip
 _GAP_FLAGS: Final = {
     "laterality": (Flag.NO_LATERALITY.value, Flag.LATERALITY_INFERRED.value),
@@ -177,6 +177,9 @@ def _fill_gaps(
             joined["flags"] = _without(joined["flags"], flag, filled)
         if name == "laterality":
             joined["flags"] = _with(joined["flags"], Flag.LATERALITY_CONFLICT.value, other)
+        if name == "implant":
+            found = filled & joined[name].fillna(False)
+            joined["flags"] = _with(joined["flags"], Flag.IMPLANT.value, found)
     flagged = joined["flags"].map(len) > 0
     joined["status"] = np.where(flagged, Status.FLAGGED.value, Status.OK.value)
     return joined, disagreements

@@ -21,6 +21,7 @@ DTYPES: Final[Mapping[str, str]] = {
     "laterality": "str",
     "view": "str",
     "density": "str",
+    "implant": "boolean",
     "site_id": "str",
     "machine_id": "str",
     "dataset": "str",
@@ -29,6 +30,7 @@ DTYPES: Final[Mapping[str, str]] = {
     "years_to_last_followup": "Int16",
 }
 DENSITIES: Final = {"1": "A", "2": "B", "3": "C", "4": "D"}  # as some tables number them
+BIRADS_BY_WEIGHT: Final = (1, 2, 3, 0, 4, 5, 6)  # assessments, the worst last
 SPLIT_GROUPS: Final = {  # how tables name the part of an image -> how we do
     "TRAIN": "train",
     "TRAINING": "train",
@@ -36,6 +38,10 @@ SPLIT_GROUPS: Final = {  # how tables name the part of an image -> how we do
     "VAL": "dev",
     "VALIDATION": "dev",
     "TEST": "test",
+}
+_YES_NO: Final = {
+    **dict.fromkeys(("1", "TRUE", "YES", "Y"), True),
+    **dict.fromkeys(("0", "FALSE", "NO", "N"), False),
 }
 _SUFFIXES: Final = r"(?i)\.(?:dcm|dicom|pgm)$"  # no other: the last number of a UID is no suffix
 
@@ -119,6 +125,7 @@ def read_optional(table: Table) -> dict[str, list[Any]]:
         "age": table.ages,
         "birads": lambda name: table.numbers(name, 6),
         "density": lambda name: [cell.upper() for cell in table.texts(name)],
+        "implant": lambda name: _read_yes_no(table, name),
         "site_id": table.texts,
         "machine_id": table.texts,
         "dataset": table.texts,
@@ -140,6 +147,11 @@ def read_split_groups(table: Table, name: str) -> list[str]:
 def read_densities(table: Table, name: str) -> list[str]:
     """A column of densities 1 ... 4 as A ... D; "" where a cell says anything else."""
     return [DENSITIES.get(cell.removesuffix(".0"), "") for cell in table.texts(name)]
+
+
+def _read_yes_no(table: Table, name: str) -> list[bool | None]:
+    """A column of yes and no, also as 1 and 0; None where a cell says anything else."""
+    return [_YES_NO.get(cell.upper().removesuffix(".0")) for cell in table.texts(name)]
 
 
 def file_names(frame: pd.DataFrame) -> "pd.Series[str]":

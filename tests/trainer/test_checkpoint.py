@@ -1,4 +1,5 @@
 import dataclasses
+import math
 import os
 import pickle
 import zipfile
@@ -12,14 +13,16 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from dali_pipelines.errors import CheckpointError
+from dali_pipelines.errors import CheckpointError, DamagedError
 from trainer.checkpoint import (
     Checkpoint,
     load_checkpoint,
+    load_latest,
     read_tensors,
     restore_model,
     save_checkpoint,
 )
+from trainer.checksums import checksum_path
 
 
 @pytest.fixture
@@ -37,11 +40,17 @@ def checkpoint() -> Checkpoint:
         optimizer=optimizer.state_dict(),
         epoch=2,
         blocks=7,
-        tally=[1.25, 12.0],
+        tallies=[[1.25, 12.0]],
         data="f" * 64,
         best={"metric": "val/breast/auroc", "value": 0.75, "epoch": 1},
         history=[{"epoch": 1, "val/breast/auroc": None}],
         versions={"torch": "2"},
+        ema={"weight": torch.arange(3.0)},
+        scaler={"scale": 65536.0, "_growth_tracker": 3},
+        steps=11,
+        world_size=1,
+        class_prior=0.02,
+        threshold=0.4,
     )
 
 
@@ -65,7 +74,7 @@ def test_a_checkpoint_comes_back_as_it_was(checkpoint: Checkpoint, tmp_path: Pat
     path = tmp_path / "last.pt"
     save_checkpoint(checkpoint, path)
     assert _same(load_checkpoint(path), checkpoint)
-    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last.pt", "last.pt.sha256"]
     assert torch.load(path, weights_only=True)["format"] == "mammostream-checkpoint"
 
 
@@ -89,12 +98,30 @@ def test_the_old_one_stays_until_the_new_one_is_whole(
     with pytest.raises(CheckpointError, match=r"cannot write.*full disk; make room"):
         save_checkpoint(dataclasses.replace(checkpoint, epoch=3), path)
     assert load_checkpoint(path).epoch == 2
-    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["last.pt", "last.pt.sha256"]
+
+
+def _save_alone(checkpoint: Checkpoint, path: Path) -> None:
+    """A checkpoint that somebody took elsewhere without its SHA-256."""
+    save_checkpoint(checkpoint, path)
+    checksum_path(path).unlink()
+
+
+def test_a_flipped_byte_is_found_by_the_digest_wherever_it_is(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "last.pt"
+    save_checkpoint(checkpoint, path)
+    whole = path.read_bytes()
+    for place in np.random.default_rng(1).choice(len(whole), 50, replace=False):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(DamagedError, match="its SHA-256 is not"):
+            load_checkpoint(path)
 
 
 def test_a_flipped_byte_is_found_or_changes_nothing(checkpoint: Checkpoint, tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
-    save_checkpoint(checkpoint, path)
+    _save_alone(checkpoint, path)
     whole = path.read_bytes()
     found = 0
     # one byte of 32 at random under a fixed seed, and all of the directory at the end
@@ -112,7 +139,7 @@ def test_a_flipped_byte_is_found_or_changes_nothing(checkpoint: Checkpoint, tmp_
 
 def test_a_flipped_byte_of_a_weight_is_found(checkpoint: Checkpoint, tmp_path: Path) -> None:
     path = tmp_path / "last.pt"
-    save_checkpoint(checkpoint, path)
+    _save_alone(checkpoint, path)
     whole = path.read_bytes()
     place = whole.index(checkpoint.model["weight"].numpy().tobytes())
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
@@ -120,14 +147,105 @@ def test_a_flipped_byte_of_a_weight_is_found(checkpoint: Checkpoint, tmp_path: P
         load_checkpoint(path)
 
 
+def test_a_record_that_became_a_folder_is_found(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """torch would fill its tensor with whatever is in memory, and every CRC-32 still holds."""
+    path = tmp_path / "last.pt"
+    _save_alone(checkpoint, path)
+    with zipfile.ZipFile(path) as archive:
+        start = archive.start_dir
+    whole = bytearray(path.read_bytes())
+    place = whole.index(b"archive/data/0", start) - 46 + 38  # APPNOTE 4.3.12: external attributes
+    whole[place] ^= 0x10
+    path.write_bytes(whole)
+    with pytest.raises(DamagedError, match="record archive/data/0 fails"):
+        load_checkpoint(path)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99, 0.9999])
 def test_a_file_cut_short_is_found(checkpoint: Checkpoint, tmp_path: Path, share: float) -> None:
     path = tmp_path / "last.pt"
-    save_checkpoint(checkpoint, path)
+    _save_alone(checkpoint, path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(CheckpointError, match=r"cut short|no torch zip"):
+    with pytest.raises(DamagedError, match=r"cut short|no torch zip"):
         load_checkpoint(path)
+
+
+def _damage(path: Path) -> None:
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("harm", [_damage, lambda path: path.write_bytes(b"")])
+def test_where_the_last_one_is_damaged_the_one_before_goes_on(
+    checkpoint: Checkpoint, tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: Any
+) -> None:
+    last, previous = tmp_path / "last.pt", tmp_path / "previous.pt"
+    assert load_latest(tmp_path) is None
+    for epoch in (3, 4, 5):
+        save_checkpoint(dataclasses.replace(checkpoint, epoch=epoch), last, previous)
+    assert _latest(tmp_path) == (last, 5)
+    assert caplog.messages == []
+    harm(last)
+    assert _latest(tmp_path) == (previous, 4)
+    assert caplog.messages == ["last.pt is damaged; going on from previous.pt"]
+    last.unlink()  # a crash between two renamings
+    assert _latest(tmp_path) == (previous, 4)
+    save_checkpoint(dataclasses.replace(checkpoint, epoch=6), last, previous)
+    assert _latest(tmp_path) == (last, 6)
+    _damage(last)
+    _damage(previous)
+    with pytest.raises(DamagedError, match=r"previous\.pt"):
+        load_latest(tmp_path)
+    previous.unlink()
+    with pytest.raises(DamagedError, match=r"last\.pt"):
+        load_latest(tmp_path)
+
+
+def _latest(folder: Path) -> tuple[Path, int]:
+    found = load_latest(folder)
+    assert found is not None
+    return found[0], found[1].epoch
+
+
+def test_a_last_one_of_another_version_is_no_reason_to_take_an_older_one(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    save_checkpoint(checkpoint, tmp_path / "previous.pt")
+    torch.save({"format": "mammostream-checkpoint", "format_version": 99}, tmp_path / "last.pt")
+    with pytest.raises(CheckpointError, match="format 99"):
+        load_latest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "place"),
+    [
+        ({"history": [{"epoch": 1, "auroc": np.float64(0.5)}]}, r"\['history'\]\[0\]\['auroc'\]"),
+        ({"settings": {"out": Path("/x")}}, r"\['settings'\]\['out'\]"),
+        ({"best": {"value": {1, 2}}}, r"\['best'\]\['value'\]"),
+    ],
+)
+def test_what_could_not_be_opened_again_is_not_written(
+    checkpoint: Checkpoint, tmp_path: Path, part: dict[str, Any], place: str
+) -> None:
+    with pytest.raises(TypeError, match=place):
+        save_checkpoint(dataclasses.replace(checkpoint, **part), tmp_path / "last.pt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_rank_goes_on_from_its_own_sum(checkpoint: Checkpoint) -> None:
+    two = dataclasses.replace(checkpoint, tallies=[[0.1, 2.0], [0.2, 3.0]])
+    assert [two.tally_of(rank, 2) for rank in (0, 1)] == two.tallies
+    assert two.tally_of(0, 1) == [math.fsum([0.1, 0.2]), 5.0]
+    assert [two.tally_of(rank, 3)[1] for rank in range(3)] == [5.0, 0.0, 0.0]
+    none = dataclasses.replace(checkpoint, tallies=[])
+    assert none.tally_of(0, 1) == none.tally_of(1, 2) == [0.0, 0.0]
+
+
+def test_the_moving_average_is_what_scores(checkpoint: Checkpoint) -> None:
+    assert checkpoint.weights is checkpoint.ema
+    assert dataclasses.replace(checkpoint, ema={}).weights is checkpoint.model
 
 
 class _Bomb:
@@ -179,9 +297,9 @@ def test_another_version_or_a_missing_part_is_said(checkpoint: Checkpoint, tmp_p
     path = tmp_path / "x.pt"
     content = {"format": "mammostream-checkpoint", "format_version": 99}
     torch.save(content, path)
-    with pytest.raises(CheckpointError, match=r"format 99.*reads format 1"):
+    with pytest.raises(CheckpointError, match=r"format 99.*reads format 2"):
         load_checkpoint(path)
-    torch.save({**content, "format_version": 1, "model": {}}, path)
+    torch.save({**content, "format_version": 2, "model": {}}, path)
     with pytest.raises(CheckpointError, match="lacks model_args, recipe"):
         load_checkpoint(path)
 

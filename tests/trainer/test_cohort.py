@@ -16,10 +16,12 @@ def _settings(**values: object) -> TrainSettings:
 def test_the_held_out_fold_validates_and_the_others_train(toy_frame: pd.DataFrame) -> None:
     cohort = select_cohort(toy_frame.sample(frac=1, random_state=1), _settings(fold=1))
     assert cohort.frame["image_id"].is_monotonic_increasing
-    assert set(cohort.frame["fold"].iloc[cohort.held_out]) == {1}
-    assert set(cohort.frame["fold"].iloc[cohort.train]) == {0}
+    members = cohort.units.members[:, 0]
+    assert set(cohort.frame["fold"].iloc[members[cohort.held_out]]) == {1}
+    assert set(cohort.frame["fold"].iloc[members[cohort.train]]) == {0}
     assert len(cohort.train) == len(cohort.held_out) == 32
-    assert cohort.labels.sum() == 8
+    assert cohort.labels.sum() == 4
+    assert cohort.prior == 4 / 32
     everything = select_cohort(toy_frame, _settings(validate="none", fold=9))
     assert (len(everything.train), len(everything.held_out)) == (64, 0)
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from dali_pipelines.errors import ConfigError, DeviceError
-from trainer.distributed import find_device, fixed_arithmetic, join_world
+from trainer.distributed import find_device, join_world
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,12 +24,20 @@ import sys, threading
 import numpy as np, torch
 from torch import nn
 from dali_pipelines.stages import Batch
-from trainer.distributed import join_world, fixed_arithmetic
-from trainer.epoch import Pass, collect, gather_rejects, score_pass, train_pass
+from trainer.arithmetic import fixed_arithmetic
+from trainer.distributed import join_world
+from trainer.epoch import Lesson, Pass, train_pass
 from trainer.learner import Learner
-from trainer.optim.adamw import build_optimizer
+from trainer.losses.loss import build_loss
+from trainer.losses.settings import LossSettings
+from trainer.optim.optimizers import build_optimizer
 from trainer.optim.settings import OptimSettings
+from trainer.optim.speed import build_scaler
+from trainer.sampling_settings import DataSettings
+from trainer.scoring import collect, score_pass
 from trainer.settings import TrainSettings
+from trainer.source import gather_rejects
+from trainer.units import Units
 from dali_pipelines.verdicts import Reason, Reject
 
 class Source:
@@ -52,16 +60,28 @@ batch, out = int(sys.argv[1]), sys.argv[2]
 with join_world("cpu") as world, fixed_arithmetic(world, 1):
     torch.manual_seed(world.rank)  # only rank 0's weights may count
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 1))
-    settings = TrainSettings(optim=OptimSettings(lr=0.1, clip_norm=0))
-    parallel, stop = world.parallel(model), threading.Event()
-    learner = Learner(
-        model, parallel, build_optimizer(model, settings.optim), settings, world, stop
+    settings = TrainSettings(
+        optim=OptimSettings(lr=0.1, clip_norm=0), data=DataSettings(batch=batch)
     )
+    stop = threading.Event()
+    learner = Learner(
+        model=model,
+        parallel=world.parallel(model),
+        optimizer=build_optimizer(model, settings.optim),
+        loss=build_loss(LossSettings(), 1.0),
+        settings=settings,
+        world=world,
+        stop=stop,
+        scaler=build_scaler(world.device, "off", batch),
+    )
+    learner.optimizer.zero_grad = lambda set_to_none: None  # to be looked at after the step
     if world.rank == world.size - 1:
         stop.set()  # one rank alone is asked to stop
     source = Source()
     blocks = np.arange(8).reshape(-1, batch)
-    (step,) = train_pass(learner, source, blocks, np.arange(8) % 2, Pass(0, 0, len(blocks)))
+    units = Units(np.arange(8)[:, None], np.arange(8) % 2, np.arange(8))
+    lesson = Lesson(0, blocks, units, torch.arange(8.0)[:, None] % 2)
+    (step,) = train_pass(learner, source, lesson, Pass(0, 0, len(blocks)))
     model.register_buffer("mark", torch.tensor([world.rank + 7]))
     world.share_buffers(model)
     logits = collect(score_pass(model, source, np.arange(9).reshape(-1, 3), world), 10, world)
@@ -70,9 +90,9 @@ with join_world("cpu") as world, fixed_arithmetic(world, 1):
             "grads": [p.grad for p in model.parameters()],
             "logits": torch.from_numpy(logits),
             "rejects": [r.path for r in gather_rejects(source, world)],
-            "step": [step.blocks, step.images, step.stop],
+            "step": [step.blocks, step.units, step.stop],
             "mark": model.mark.item(),
-            "loss": world.sum(np.array([step.loss])).tolist(),
+            "loss": world.sum(learner.tally.values()).tolist(),
         },
         f"{out}/{world.size}-{world.rank}.pt",
     )
@@ -168,16 +188,3 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert find_device("cpu") == torch.device("cpu")
     with pytest.raises(DeviceError, match=r"no GPU was found by torch; use --device cpu"):
         find_device("gpu")
-
-
-@pytest.mark.usefixtures("_no_ranks")
-def test_arithmetic_is_fixed_and_given_back() -> None:
-    before = torch.get_num_threads()
-    with join_world("cpu") as world:
-        with fixed_arithmetic(world, 1):
-            assert torch.get_num_threads() == 1
-            assert torch.are_deterministic_algorithms_enabled()
-        with fixed_arithmetic(world, 0):
-            assert torch.get_num_threads() == len(os.sched_getaffinity(0))
-    assert torch.get_num_threads() == before
-    assert not torch.are_deterministic_algorithms_enabled()

@@ -8,15 +8,22 @@ import torch
 from torch import nn
 
 from dali_pipelines.errors import CheckpointError, ConfigError
-from dali_pipelines.plan import sequential_blocks
+from dali_pipelines.plan import Blocks, sequential_blocks
 from dali_pipelines.records import ImageRecord
 from trainer.distributed import World
-from trainer.epoch import Pass, collect, fill_empty_slots, score_pass, train_pass
+from trainer.epoch import Lesson, Pass, Step, train_pass
 from trainer.learner import Learner
-from trainer.optim.adamw import build_optimizer
+from trainer.losses.loss import build_loss
+from trainer.losses.settings import LossSettings
+from trainer.optim.optimizers import build_optimizer
 from trainer.optim.settings import OptimSettings
+from trainer.optim.speed import build_scaler
 from trainer.sampling_settings import DataSettings
+from trainer.scoring import collect, score_pass
 from trainer.settings import TrainSettings
+from trainer.step import fill_empty_slots
+from trainer.tally import Tally
+from trainer.units import Units
 
 ALONE = World(0, 1, 1, torch.device("cpu"))
 LABELS = np.arange(64) % 2
@@ -28,8 +35,22 @@ def learner() -> Learner:
     conv = nn.Conv2d(1, 4, 5, bias=False)  # a bias before batch norm has only noise for gradient
     model = nn.Sequential(conv, nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(3136, 1))
     settings = TrainSettings(optim=OptimSettings(lr=0.01), data=DataSettings(batch=4))
-    optimizer = build_optimizer(model, settings.optim)
-    return Learner(model, model, optimizer, settings, ALONE, threading.Event())
+    return Learner(
+        model=model,
+        parallel=model,
+        optimizer=build_optimizer(model, settings.optim),
+        loss=build_loss(LossSettings(), 1.0),
+        settings=settings,
+        world=ALONE,
+        stop=threading.Event(),
+        scaler=build_scaler(ALONE.device, "off", 4),
+    )
+
+
+def _pass(learner: Learner, source: Any, blocks: Blocks, at: Pass) -> Iterator[Step]:
+    units = Units(np.arange(64)[:, None], LABELS, np.arange(64))
+    targets = torch.from_numpy(LABELS.astype(np.float32))[:, None]
+    return train_pass(learner, source, Lesson(0, blocks, units, targets), at)
 
 
 def _weights(learner: Learner) -> dict[str, torch.Tensor]:
@@ -55,25 +76,27 @@ def test_empty_slots_get_copies_of_valid_ones() -> None:
     assert torch.equal(fill_empty_slots(images, torch.ones(6, dtype=torch.bool)), images)
 
 
-def test_a_pass_counts_blocks_and_images(learner: Learner, source: Any) -> None:
+def test_a_pass_counts_blocks_and_units(learner: Learner, source: Any) -> None:
     blocks = sequential_blocks(10, 4)
-    steps = list(train_pass(learner, source, blocks, LABELS, Pass(0, 0, 3)))
-    assert [(s.blocks, s.images, s.stop) for s in steps] == [
+    steps = list(_pass(learner, source, blocks, Pass(0, 0, 3)))
+    assert [(s.blocks, s.units, s.stop) for s in steps] == [
         (1, 4, False),
         (2, 4, False),
         (3, 2, False),
     ]
-    assert all(step.loss > 0 for step in steps)
+    loss, units = learner.tally.values()
+    assert loss > 0
+    assert units == 10
 
 
 def test_padding_never_changes_what_is_learned(learner: Learner, source: Any) -> None:
     """Placeholders are zero images: with them in batch norm the averages would differ."""
     before = _weights(learner)
-    list(train_pass(learner, source, np.array([[5, 5, 5, 5]]), LABELS, Pass(0, 0, 1)))
+    list(_pass(learner, source, np.array([[5, 5, 5, 5]]), Pass(0, 0, 1)))
     padded = _weights(learner)
     learner.model.load_state_dict(before)
     learner.optimizer.state.clear()
-    list(train_pass(learner, source, np.array([[-1, 5, -1, -1]]), LABELS, Pass(0, 0, 1)))
+    list(_pass(learner, source, np.array([[-1, 5, -1, -1]]), Pass(0, 0, 1)))
     assert not _same(before, padded)
     for name, value in _weights(learner).items():
         torch.testing.assert_close(value, padded[name])
@@ -82,16 +105,15 @@ def test_padding_never_changes_what_is_learned(learner: Learner, source: Any) ->
 def test_a_batch_without_any_sample_changes_nothing(learner: Learner, source: Any) -> None:
     before = _weights(learner)
     empty = np.full((2, 4), -1)
-    steps = list(train_pass(learner, source, empty, LABELS, Pass(0, 0, 2)))
-    assert [(s.images, s.loss) for s in steps] == [(0, 0.0), (0, 0.0)]
+    steps = list(_pass(learner, source, empty, Pass(0, 0, 2)))
+    assert [s.units for s in steps] == [0, 0]
+    assert learner.tally.values().tolist() == [0, 0]
     assert _same(_weights(learner), before)
-    assert all(p.grad is not None and not p.grad.any() for p in learner.model.parameters())
+    assert learner.steps == 0
 
 
 def test_a_wish_to_stop_is_seen_with_the_next_step(learner: Learner, source: Any) -> None:
-    steps: Iterator[Any] = train_pass(
-        learner, source, sequential_blocks(12, 4), LABELS, Pass(0, 0, 3)
-    )
+    steps = _pass(learner, source, sequential_blocks(12, 4), Pass(0, 0, 3))
     assert not next(steps).stop
     learner.stop.set()
     assert next(steps).stop
@@ -101,15 +123,15 @@ def test_a_pass_taken_up_in_the_middle_learns_the_same(learner: Learner, source:
     learner.model.insert(3, nn.Dropout(0.5))  # type: ignore[operator]
     blocks = sequential_blocks(16, 4)
     start, state = _weights(learner), learner.optimizer.state_dict()
-    list(train_pass(learner, source, blocks, LABELS, Pass(4, 0, 12)))
+    list(_pass(learner, source, blocks, Pass(4, 0, 12)))
     whole = _weights(learner)
 
     learner.model.load_state_dict(start)
     learner.optimizer.load_state_dict(state)
-    steps = train_pass(learner, source, blocks, LABELS, Pass(4, 0, 12))
+    steps = _pass(learner, source, blocks, Pass(4, 0, 12))
     consumed = [next(steps).blocks, next(steps).blocks][-1]
     torch.manual_seed(99)  # as another process would be
-    list(train_pass(learner, source, blocks, LABELS, Pass(4, consumed, 12)))
+    list(_pass(learner, source, blocks, Pass(4, consumed, 12)))
     assert _same(_weights(learner), whole)
 
 
@@ -117,7 +139,8 @@ def test_a_loss_that_is_no_number_ends_the_run(learner: Learner, source: Any) ->
     with torch.no_grad():
         next(learner.model.parameters()).fill_(float("nan"))
     with pytest.raises(ConfigError, match=r"loss became nan.*optim\.lr"):
-        list(train_pass(learner, source, sequential_blocks(4, 4), LABELS, Pass(0, 0, 1)))
+        list(_pass(learner, source, sequential_blocks(4, 4), Pass(0, 0, 1)))
+    learner.tally = Tally(ALONE.device)
     with pytest.raises(CheckpointError, match="not numbers"):
         list(score_pass(learner.model, source, sequential_blocks(4, 4), ALONE))
 

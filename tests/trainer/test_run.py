@@ -12,8 +12,11 @@ from dali_pipelines.recipe import Recipe
 from dali_pipelines.verdicts import Reason, Reject
 from trainer.cohort import select_cohort
 from trainer.distributed import World
+from trainer.resume import resume
 from trainer.run import Run
+from trainer.run_folder import LAST
 from trainer.settings import TrainSettings
+from trainer.tally import Tally
 
 ALONE = World(0, 1, 1, torch.device("cpu"))
 
@@ -22,12 +25,16 @@ ALONE = World(0, 1, 1, torch.device("cpu"))
 def run(toy_frame: pd.DataFrame) -> Run:
     """A run that has no network, since nothing here learns."""
     settings = TrainSettings()
-    learner: Any = SimpleNamespace(settings=settings, world=ALONE)
+    learner: Any = SimpleNamespace(settings=settings, world=ALONE, tally=Tally(ALONE.device))
     return Run(learner, select_cohort(toy_frame, settings), Recipe("toy"), {})
 
 
 def _finish(run: Run, *values: float | None) -> list[bool]:
-    return [run.finish_epoch({"val/breast/auroc": value}) for value in values]
+    """Close epochs whose scores had these figures."""
+    known = iter(values)
+    run.figures = lambda _: {"val/breast/auroc": next(known)}  # type: ignore[method-assign]
+    logits = np.where(np.isin(np.arange(64), run.cohort.held_out), 0.0, np.nan)
+    return [run.finish_epoch(logits) for _ in values]
 
 
 def test_the_best_epoch_is_the_first_of_the_greatest_figure(run: Run) -> None:
@@ -42,10 +49,13 @@ def test_without_a_figure_the_last_epoch_is_best_until_there_is_one(run: Run) ->
 
 
 def test_an_epoch_closes_with_its_mean_loss_and_the_next_starts_from_nothing(run: Run) -> None:
-    run.blocks, run.tally = 5, np.array([3.0, 4.0])
+    run.blocks, run.learner.tally = 6, Tally(ALONE.device, 3.0, 4.0)
     _finish(run, 0.5)
-    assert run.history[0]["train/loss"] == 0.75
-    assert (run.epoch, run.blocks, run.tally.tolist()) == (1, 0, [0.0, 0.0])
+    (row,) = run.history
+    assert (row["epoch"], row["step"], row["train/loss"]) == (1, 6, 0.75)
+    assert row["lr"] == pytest.approx(TrainSettings().optim.lr, rel=0.02)  # near its top
+    assert (run.epoch, run.blocks) == (1, 0)
+    assert run.learner.tally.values().tolist() == [0.0, 0.0]
 
 
 def test_ranks_that_stand_elsewhere_end_the_run(run: Run) -> None:
@@ -69,9 +79,9 @@ def test_what_was_lost_before_counts_once(run: Run) -> None:
 
 
 def test_a_damaged_checkpoint_of_the_run_says_how_to_start_over(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "last.pt"
-    path.write_bytes(b"PK\x03\x04 and no more")
+    (tmp_path / "ckpt").mkdir()
+    (tmp_path / LAST).write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(CheckpointError, match=r"damaged.*--resume no") as caught:
-        run.resume(path)
+        resume(run, tmp_path)
     assert "cannot be read" not in str(caught.value)
     assert str(caught.value).count("last.pt") == 1

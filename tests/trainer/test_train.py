@@ -21,6 +21,7 @@ from trainer.metrics import evaluate_scores
 from trainer.networks.settings import ModelSettings
 from trainer.optim.settings import OptimSettings
 from trainer.predictions import read_predictions
+from trainer.run_folder import BEST, LAST
 from trainer.sampling_settings import DataSettings
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, TrainResult, train
@@ -58,7 +59,7 @@ def _status(folder: Path) -> str:
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_checkpoint(folder / "last.pt").model
+    return load_checkpoint(folder / LAST).model
 
 
 def _same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -68,7 +69,7 @@ def _same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def test_a_small_network_learns_a_toy_signal(go: Any, tmp_path: Path) -> None:
     result = go("run", epochs=6)
     assert result.state == "done"
-    assert result.checkpoint == tmp_path / "run" / "best.pt"
+    assert result.checkpoint == tmp_path / "run" / BEST
     losses = [row["train/loss"] for row in result.history]
     assert losses[-1] < losses[0] / 2
     assert result.best["value"] == max(r["val/breast/auroc"] for r in result.history) > 0.9
@@ -82,7 +83,7 @@ def test_the_run_directory_agrees_with_itself(go: Any, tmp_path: Path) -> None:
     result = go("run")
     folder = tmp_path / "run"
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert rows == result.history == load_checkpoint(folder / "last.pt").history
+    assert rows == result.history == load_checkpoint(folder / LAST).history
     scores = read_predictions(folder / "oof.csv")
     assert len(scores) == rows[0]["val/image/n"] == 32
     assert set(scores["fold"]) == {0}
@@ -112,7 +113,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(go: Any, tmp_path: Path, 
     first = go("cut", watch=interrupt)
     assert first.state == "preempted"
     assert _status(tmp_path / "cut") == "preempted"
-    kept = load_checkpoint(tmp_path / "cut" / "last.pt")
+    kept = load_checkpoint(tmp_path / "cut" / LAST)
     assert (kept.epoch, kept.blocks) == (0, min(batch + 1, 7))
     torch.manual_seed(99)
     second = go("cut")
@@ -132,7 +133,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(go: Any, tmp_path: Path) 
     with pytest.raises(KeyboardInterrupt):
         go("cut", watch=die, save_blocks=3)
     assert _status(tmp_path / "cut") == "interrupted"
-    assert load_checkpoint(tmp_path / "cut" / "last.pt").blocks == 3
+    assert load_checkpoint(tmp_path / "cut" / LAST).blocks == 3
     go("cut", save_blocks=2)
     assert _same(_weights(tmp_path / "cut"), _weights(tmp_path / "whole"))
 
@@ -157,7 +158,8 @@ def test_a_run_started_over_leaves_nothing_of_the_old_one(go: Any, tmp_path: Pat
     with pytest.raises(KeyboardInterrupt):
         go("run", epochs=1, resume="no", watch=die)
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"config.yaml", "status.json", "log.txt"}
+    assert names == {"ckpt", "config.yaml", "env.json", "status.json", "log.txt"}
+    assert not list((tmp_path / "run" / "ckpt").iterdir())
 
 
 def test_a_run_is_not_taken_up_with_other_settings(
@@ -196,7 +198,7 @@ def test_a_fold_of_one_class_has_no_figure_and_the_last_epoch_counts(
 
 def test_a_run_without_validation_trains_on_every_fold(go: Any, tmp_path: Path) -> None:
     result = go("run", epochs=1, validate="none")
-    assert result.history[0].keys() == {"epoch", "train/loss"}
+    assert result.history[0].keys() == {"epoch", "step", "train/loss", "lr"}
     assert result.checkpoint.exists()
 
 
@@ -224,7 +226,7 @@ def test_rejects_are_counted_and_too_many_end_the_run(
         go("many", epochs=1, max_rejects=parse_limit("2%"))
     assert "3 failed (E_TRUNCATED 3); mammo rejects" in caplog.text
     assert _status(tmp_path / "many") == "failed"
-    kept = load_checkpoint(tmp_path / "many" / "last.pt")
+    kept = load_checkpoint(tmp_path / "many" / LAST)
     assert (kept.epoch, kept.blocks) == (1, 0)  # the work of the epoch is not lost
     with pytest.raises(RejectsError, match="3 of 64"):
         go("many", epochs=1, max_rejects=parse_limit("2%"))

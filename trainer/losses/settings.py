@@ -11,8 +11,10 @@ from trainer.requirements import require, require_natural, require_positive, req
 class TaskSettings:
     """How much each auxiliary task weighs; 0 leaves it out.
 
-    Each reads the manifest's column of its name; a missing value costs nothing. `age` is a
-    regression, `implant` yes or no, the others are classes.
+    Each reads the manifest's column of its name; a missing value costs nothing, and the mean is
+    over all samples, so that a task known of a tenth of them weighs a tenth. `age` is the distance
+    as a share of 100 years, `implant` yes or no; `birads` has 7 classes, `density` 4, `view` 4:
+    CC, MLO, lateral and exaggerated CC.
     """
 
     age: float = 0.0
@@ -48,8 +50,9 @@ class LossSettings:
 
     `pos_weight` multiplies the loss of positives; "auto" is negatives / positives among what an
     epoch shows. `smooth` moves targets toward 1/2 by half of it, or those of positives alone from
-    1 to 1 - smooth. `focal_gamma` is of kind "focal", `beta` of kind "soft-fbeta", whose mean is
-    per rank. `scale` multiplies the whole of the cancer loss.
+    1 to 1 - smooth. `focal_gamma` is of kind "focal", `beta` of kind "soft-fbeta", 1 - F of the
+    units of one batch of one rank: another batch or number of ranks is another loss. `scale`
+    multiplies the whole of the cancer loss.
     """
 
     kind: Literal["bce", "focal", "soft-fbeta"] = "bce"

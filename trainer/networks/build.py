@@ -1,122 +1,99 @@
-"""A timm network with one output, built without a network connection, and its logits.
+"""A network built from plain arguments without a network connection, and what it says of images.
 
 Parameters keep timm's own names, so a checkpoint's weights load into timm elsewhere.
 """
 
-import difflib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
 import timm
 import torch
-from timm.models import adapt_input_conv
+from timm.layers.patch_embed import PatchEmbed
 from torch import nn
 
-from dali_pipelines.errors import CheckpointError, ConfigError
-from trainer.checkpoint import read_tensors
-from trainer.networks.settings import ModelSettings
+from dali_pipelines.errors import ConfigError
+from trainer.networks.arguments import require_sound
+from trainer.networks.fusion import make_fusion
+from trainer.networks.heads import install_mlp, make_head
+from trainer.networks.padding import fix_padding
+from trainer.networks.pooling import install_gem
+from trainer.networks.settings import VIEWS
+from trainer.networks.views import MultiView
 
-_REQUIRED: Final = {"model_name", "in_chans", "num_classes"}
-_ARGS: Final = _REQUIRED | {"global_pool", "drop_rate", "img_size"}  # all that model_args writes
-_NESTS: Final = ("model", "state_dict")  # where training scripts put weights within a file
-
-
-def model_args(settings: ModelSettings, channels: int, size: tuple[int, int]) -> dict[str, Any]:
-    """The arguments that build the network again, as plain values for a checkpoint.
-
-    `size` (H, W) px is passed on only to a network that is built for one size.
-    """
-    if not _is_known(settings.name):
-        near = difflib.get_close_matches(settings.name, timm.list_models(), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else " timm.list_models() names all."
-        raise ConfigError(f"timm has no model {settings.name!r}.{hint}")
-    args: dict[str, Any] = {"model_name": settings.name, "in_chans": channels, "num_classes": 1}
-    if settings.pool != "default":
-        args["global_pool"] = settings.pool
-    if settings.drop:
-        args["drop_rate"] = settings.drop
-    known = timm.get_pretrained_cfg(settings.name)
-    if known is not None and known.fixed_input_size:
-        args["img_size"] = list(size)
-    return args
+_TIMM: Final = (  # the arguments that are timm's own
+    *("model_name", "in_chans", "num_classes", "img_size"),
+    *("global_pool", "drop_rate", "drop_path_rate"),
+)
 
 
 def build_model(args: Mapping[str, Any]) -> nn.Module:
-    """The network of `model_args`, randomly initialized; images (N, C, H, W) give (N, 1).
+    """The network of `arguments.model_args`, randomly initialized.
 
-    Raises ConfigError for arguments that `model_args` would not give: timm's others read files,
-    and some of its names are addresses.
+    For the unit image, images (N, C, H, W) give outputs (N, K), and the network is timm's own. For
+    breast and exam, images (N * V, C, H, W) and `present` (N, V) bool give them. Raises
+    ConfigError for arguments that `model_args` would not give: timm's others read files, and some
+    of its names are addresses.
     """
-    if not _REQUIRED <= set(args) <= _ARGS or not _is_known(args["model_name"]):
-        raise ConfigError(
-            f"{dict(args)} does not describe a network of timm by {', '.join(sorted(_ARGS))} alone"
-        )
-    try:
-        model: nn.Module = timm.create_model(**args, pretrained=False)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"timm cannot build {dict(args)}: {error}") from error
+    require_sound(args)
+    own = {name: args[name] for name in _TIMM if name in args}
+    views = VIEWS[args.get("unit", "image")]
+    if views == 1:
+        model: nn.Module = _backbone(args, own)
+        if "hidden" in args:
+            install_mlp(model, args["hidden"], args.get("drop_rate", 0.0))
+        return model
+    drop = own.pop("drop_rate", 0.0)  # of the fused vector, not of each view's
+    backbone = _backbone(args, own | {"num_classes": 0})
+    features: int = backbone.head_hidden_size
+    fusion = make_fusion(args["fusion"], features, views, args.get("layers", 1), drop)
+    head = make_head(fusion.width, args["num_classes"], args.get("hidden", 0), drop)
+    return MultiView(backbone, fusion, head, drop)
+
+
+def outputs_of(
+    model: nn.Module, images: torch.Tensor, present: torch.Tensor | None = None
+) -> torch.Tensor:
+    """All outputs (N, K) float32: the logit of cancer, then what auxiliary tasks are told.
+
+    Images may be of any floating type; `present` (N, V) bool is for a network of several views.
+    """
+    mixed = torch.is_autocast_enabled(images.device.type)
+    images = images if mixed else images.float()
+    outputs: torch.Tensor = model(images) if present is None else model(images, present)
+    return outputs.float()
+
+
+def logits_of(
+    model: nn.Module, images: torch.Tensor, present: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Logits of cancer (N,) float32; arguments as those of `outputs_of`."""
+    return outputs_of(model, images, present)[:, 0]
+
+
+def _backbone(args: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
+    """The network of timm's arguments `own`, with the pooling and padding of `args`."""
+    is_gem = own.get("global_pool") == "gem"
+    model = _timm_network({**own, "global_pool": "avg"} if is_gem else own)
+    if is_gem:
+        install_gem(model)
+    if "padding" in args:
+        fix_padding(model, args["model_name"])
     return model
 
 
-def logits_of(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Logits (N,) float32 of images (N, C, H, W) of any floating type."""
-    mixed = torch.is_autocast_enabled(images.device.type)
-    logits: torch.Tensor = model(images if mixed else images.float())
-    return logits.squeeze(1).float()
-
-
-def precision(device: torch.device, amp: str) -> torch.autocast:
-    """A stretch of bfloat16 arithmetic where `amp` is "auto" and the device a GPU, else float32."""
-    return torch.autocast(device.type, torch.bfloat16, amp == "auto" and device.type == "cuda")
-
-
-def load_pretrained(model: nn.Module, path: Path, channels: int) -> None:
-    """Give the network the weights of a local file, all but those of its last layer.
-
-    The file is safetensors, or anything `torch.load(weights_only=True)` reads: a state dict, or
-    one under "model" or "state_dict". A stem of 3 channels is folded into fewer as timm does.
-
-    Raises CheckpointError if the file cannot be read or is of another network.
-    """
-    weights = _read_weights(path)
-    config = getattr(model, "default_cfg", {}) or {}
-    heads, stems = _names(config.get("classifier")), _names(config.get("first_conv"))
-    kept = {k: v for k, v in weights.items() if not _below(k, heads)}
-    for key in (f"{stem}.weight" for stem in stems):
-        if key in kept and kept[key].ndim == 4 and kept[key].shape[1] == 3:
-            kept[key] = adapt_input_conv(channels, kept[key])
+def _timm_network(own: Mapping[str, Any]) -> Any:
+    """A network of timm; images that its patches do not divide are padded to whole patches."""
     try:
-        found = model.load_state_dict(kept, strict=False)
-    except RuntimeError as error:
-        raise CheckpointError(f"{str(path)!r} is of another network: {error}") from error
-    missing = [key for key in found.missing_keys if not _below(key, heads)]
-    if missing or found.unexpected_keys:
-        raise CheckpointError(
-            f"{str(path)!r} is of another network: {len(missing)} weights are missing "
-            f"{missing[:3]} and {len(found.unexpected_keys)} unknown {found.unexpected_keys[:3]}"
-        )
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    content = read_tensors(path)
-    for nest in _NESTS:
-        if isinstance(content.get(nest), Mapping):
-            content = dict(content[nest])
-    tensors = {k: v for k, v in content.items() if isinstance(v, torch.Tensor)}
-    if not tensors:
-        raise CheckpointError(f"{str(path)!r} holds no weights")
-    return tensors
-
-
-def _is_known(name: object) -> bool:
-    """Whether timm has that architecture itself; false for addresses such as "hf-hub:..."."""
-    return isinstance(name, str) and ":" not in name and timm.is_model(name.partition(".")[0])
-
-
-def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
-    return () if not value else (value,) if isinstance(value, str) else tuple(value)
-
-
-def _below(key: str, modules: tuple[str, ...]) -> bool:
-    return any(key == module or key.startswith(f"{module}.") for module in modules)
+        model = timm.create_model(**own, pretrained=False)
+        embed = getattr(model, "patch_embed", None)
+        if "img_size" not in own or not isinstance(embed, PatchEmbed):
+            return model
+        whole = [-(-n // p) * p for n, p in zip(own["img_size"], embed.patch_size, strict=True)]
+        if whole == own["img_size"]:
+            return model
+        padded: Any = timm.create_model(**{**own, "img_size": whole}, pretrained=False)
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        raise ConfigError(f"timm cannot build {dict(own)}: {error}") from error
+    padded.patch_embed.strict_img_size = False
+    padded.patch_embed.dynamic_img_pad = True
+    return padded

@@ -14,14 +14,18 @@ Schedule = Literal[
 class OptimSettings:
     """The optimizer, its learning rate over the run, and what may learn.
 
-    `name` is one of timm's optimizers. `betas` are of Adam and its kin, `momentum` of SGD.
-    `layer_decay` d below 1 gives layer k of n the rate lr * d^(n - k). `frozen` are names of parts
-    that do not learn before epoch `frozen_epochs` is done, or never where that is 0.
+    `name` is one of timm's optimizers. `betas` are of Adam and its kin, () for the optimizer's
+    own, `eps` likewise with 0; `momentum` is of SGD and its kin. `layer_decay` d below 1 gives
+    layer k of n the rate lr * d^(n - k). `frozen` are names of parts that do not learn before
+    epoch `frozen_epochs` is done, or never where that is 0; "layer[12]" or "*.bn1" name several,
+    "backbone" all but the head.
 
     The rate rises linearly from `warmup_lr` over `warmup_share` of the run, then follows
-    `schedule` down to `min_lr`: "step" multiplies it by `factor` every `step_epochs`, "restarts"
-    repeats the cosine every `step_epochs`, "plateau" multiplies it by `factor` where the monitored
-    figure has not risen for more than `patience` epochs.
+    `schedule` down to `min_lr`: "cosine", "linear" and "poly" (power 0.9) over the rest of the
+    run, "one-cycle" so too but rises as a cosine; "step" multiplies it by `factor` every
+    `step_epochs`, "restarts" repeats the cosine every `step_epochs`, "plateau" multiplies it by
+    `factor` where the monitored figure has not risen for more than `patience` epochs. These three
+    count epochs from the start of the run.
 
     A step is over `accumulate` batches of each rank. Gradients are clipped to the norm
     `clip_norm`; 0 leaves them as they are.
@@ -30,7 +34,8 @@ class OptimSettings:
     name: str = "adamw"
     lr: float = 3e-4
     weight_decay: float = 0.05
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[float, ...] = ()
+    eps: float = 0.0
     momentum: float = 0.9
     layer_decay: float = 1.0
     frozen: tuple[str, ...] = ()
@@ -50,6 +55,7 @@ class OptimSettings:
         require_positive("lr", self.lr)
         require_natural("weight_decay", self.weight_decay)
         require(all(0 <= beta < 1 for beta in self.betas), "betas", "in [0, 1)", self.betas)
+        require_natural("eps", self.eps)
         require_share("momentum", self.momentum)
         require(0 < self.layer_decay <= 1, "layer_decay", "in (0, 1]", self.layer_decay)
         require_natural("frozen_epochs", self.frozen_epochs)
@@ -68,11 +74,13 @@ class AverageSettings:
     """Averages of weights, which often score better than the last ones.
 
     `ema` is the decay of an exponential moving average over steps, 0 for none; where there is one
-    it is what is validated and kept as the best. `top` is how many of the best epochs are kept and
-    averaged at the end, 0 for none.
+    it is what is validated and kept as the best. With `ema_warmup` the decay rises to that over
+    the first steps, so that a short run does not score by its initial weights. `top` is how many
+    of the best epochs are kept and averaged at the end, 0 for none.
     """
 
     ema: float = 0.0
+    ema_warmup: bool = True
     top: int = 0
 
     def __post_init__(self) -> None:
@@ -84,11 +92,11 @@ class AverageSettings:
 class SpeedSettings:
     """What changes how fast a step is more than what it computes.
 
-    `amp` "auto" means bfloat16 on a GPU and float32 on a CPU. `channels_last` is how images lie in
-    memory. `tf32` lets a GPU round the factors of float32 products to 10 bits. `compile` is
-    torch.compile. `checkpointing` computes activations twice and keeps fewer. `sync_bn` lets batch
-    norm see the batch of all ranks. `deterministic` takes algorithms that give the same bits again
-    on a GPU too, as is always done on a CPU.
+    `amp` "auto" means bfloat16 on a GPU, float16 on one that has no bfloat16, and float32 on a
+    CPU. `channels_last` is how images lie in memory. `tf32` lets a GPU round the factors of
+    float32 products to 10 bits. `compile` is torch.compile. `checkpointing` computes activations
+    twice and keeps fewer. `sync_bn` lets batch norm see the batch of all ranks. `deterministic`
+    takes algorithms that give the same bits again on a GPU too, as is always done on a CPU.
     """
 
     amp: Literal["auto", "bf16", "fp16", "off"] = "auto"

@@ -66,6 +66,20 @@ def test_rsna_fills_what_stripped_headers_lack(record_of: RecordOf, join: Join) 
     assert frame["laterality"].tolist() == ["", "R", "L", ""]  # the given frame is untouched
 
 
+def test_tables_say_of_implants_what_headers_do_not(record_of: RecordOf, join: Join) -> None:
+    said = (None, None, None, True, False)
+    frame = to_frame([record_of(path=f"/d/{i}.dcm", implant=one) for i, one in enumerate(said)])
+    cells = ("1.0", "no", "", "1", "1")
+    text = "image_id,cancer,implant\n" + "".join(f"{i},0,{c}\n" for i, c in enumerate(cells))
+    joined, report = join(frame, text, "rsna", "cancer")
+    assert values(joined, "implant") == [True, False, None, True, False]
+    assert joined["implant"].dtype == frame["implant"].dtype
+    assert [list(flags) for flags in joined["flags"]] == [["implant"], [], [], [], []]
+    assert values(joined, "status") == ["flagged", "ok", "ok", "ok", "ok"]
+    assert report.disagreements == {"implant": 1}
+    to_records(joined)  # a manifest still
+
+
 def test_a_side_that_is_only_inferred_gives_way_to_the_one_stated(
     record_of: RecordOf, join: Join
 ) -> None:

@@ -1,0 +1,182 @@
+"""What the trainer adds to a step of its own: its pass over resident data against a bare loop.
+
+Both train the same network with the same optimizer on one batch that is ready: the trainer through
+`train_pass` with a source that hands the batch out, the other as forward, loss, backward, clipping
+and step alone. They take turns in one process, and each turn is timed to its last operation on the
+device. A tiny network beside a usual one shows the trainer's own time undisturbed.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.machine import machine_facts
+from benchmarks.timing import round_off, spread
+from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.plan import Blocks, sequential_blocks
+from dali_pipelines.recipe import Recipe
+from dali_pipelines.stages import Batch
+from dali_pipelines.verdicts import Reject
+from trainer.arithmetic import fixed_arithmetic
+from trainer.distributed import World, find_device
+from trainer.epoch import Lesson, Pass, train_pass
+from trainer.learner import build_learner
+from trainer.networks.arguments import model_args
+from trainer.networks.build import build_model, logits_of
+from trainer.networks.settings import ModelSettings
+from trainer.optim.optimizers import build_optimizer
+from trainer.optim.settings import SpeedSettings
+from trainer.optim.speed import precision
+from trainer.sampling_settings import DataSettings
+from trainer.settings import TrainSettings
+from trainer.units import Units
+
+RESULT: Final = Path(__file__).parent / "results" / "train_overhead.json"
+TINY: Final = ("test_resnet", (32, 32))  # its step takes about as long as the trainer's own work
+LIMIT: Final = 0.03  # what may be added to a step
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A network of timm, the size (H, W) of its images, and how many are a batch."""
+
+    model: str
+    size: tuple[int, int]
+    batch: int
+    world: World
+
+    @property
+    def settings(self) -> TrainSettings:
+        """The trainer's defaults otherwise."""
+        return TrainSettings(model=ModelSettings(self.model), data=DataSettings(batch=self.batch))
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """What builds the network, for one channel."""
+        return model_args(self.settings.model, 1, self.size)
+
+    def images(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch (N, 1, H, W) of noise on the device, and labels (N,), every other 1."""
+        torch.manual_seed(0)
+        images = torch.randn((self.batch, 1, *self.size), device=self.world.device)
+        return images, torch.arange(self.batch, device=self.world.device) % 2
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """A source that gives the same batch for every block."""
+
+    batch: Batch
+
+    @property
+    def rejects(self) -> list[Reject]:
+        """None: the batch is there."""
+        return []
+
+    def run(self, blocks: Blocks) -> Iterator[Batch]:
+        """The batch, as often as there are blocks."""
+        return itertools.repeat(self.batch, len(blocks))
+
+
+def bare_steps(case: Case) -> Iterator[None]:
+    """Steps without end, one an item, of nothing but what learning needs."""
+    settings, device = case.settings, case.world.device
+    images, labels = case.images()
+    targets = labels.float()
+    model = build_model(case.args).to(device).train()
+    optimizer = build_optimizer(model, settings.optim)
+    while True:
+        optimizer.zero_grad(set_to_none=True)
+        with precision(device, settings.speed.amp):
+            logits = logits_of(model, images)
+        nn.functional.binary_cross_entropy_with_logits(logits, targets).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), settings.optim.clip_norm)
+        optimizer.step()
+        yield
+
+
+def trainer_steps(case: Case, steps: int) -> Iterator[object]:
+    """As many steps of the trainer, one an item."""
+    images, labels = case.images()
+    valid = torch.ones(case.batch, dtype=torch.bool)
+    places = np.arange(case.batch * steps)
+    batch = Batch(images, valid, places[: case.batch], ("",) * case.batch)
+    targets = labels.cpu().float().repeat(steps)[:, None]
+    units = Units(places[:, None], np.zeros(len(places), np.int64), places)
+    recipe = Recipe("resident", resize=ResizeSettings(size=case.size))
+    learner = build_learner(case.settings, case.args, recipe, 1.0, case.world, threading.Event())
+    lesson = Lesson(0, sequential_blocks(len(places), case.batch), units, targets)
+    return train_pass(learner, Resident(batch), lesson, Pass(0, 0, steps))
+
+
+def measure(case: Case, turns: int, steps: int) -> dict[str, Any]:
+    """Milliseconds of a step of both, over `turns` turns of `steps` steps, and what is added."""
+    warm_up = 2
+    ours, bare = trainer_steps(case, (turns + warm_up) * steps), bare_steps(case)
+    times: dict[str, list[float]] = {"trainer": [], "bare": []}
+    for turn in range(turns + warm_up):
+        pair = [("trainer", ours), ("bare", bare)]
+        for name, run in pair if turn % 2 else pair[::-1]:
+            taken_ms = _turn_ms(run, steps, case.world.device)
+            if turn >= warm_up:
+                times[name].append(taken_ms)
+    trainer_ms, bare_ms = (statistics.median(times[name]) for name in ("trainer", "bare"))
+    return {
+        "model": case.model,
+        "size": list(case.size),
+        "batch": case.batch,
+        "trainer_ms": spread(times["trainer"]),
+        "bare_ms": spread(times["bare"]),
+        "added_ms": round_off(trainer_ms - bare_ms),
+        "added_share": round_off(trainer_ms / bare_ms - 1),
+    }
+
+
+def _turn_ms(run: Iterator[object], steps: int, device: torch.device) -> float:
+    """Milliseconds of a step, from an idle device to an idle device."""
+    before = time.perf_counter()
+    for _ in range(steps):
+        next(run)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - before) / steps * 1e3
+
+
+def main() -> None:
+    """Measure a usual and a tiny network, write the result, print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    parser.add_argument("--model", default="resnet18")
+    parser.add_argument("--size", default="512x256", help="of the images, HxW")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--turns", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=2, help="steps a turn")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    options = parser.parse_args()
+    height, width = (int(edge) for edge in options.size.split("x"))
+    world = World(0, 1, 1, find_device(options.device))
+    usual = Case(options.model, (height, width), options.batch, world)
+    rows = []
+    with fixed_arithmetic(world, options.threads, SpeedSettings()):
+        for case in (usual, Case(*TINY, options.batch, world)):
+            rows.append(measure(case, options.turns, options.steps))
+            print(rows[-1])
+    about = {"device": world.device.type, "threads": options.threads, "turns": options.turns}
+    content = {"machine": machine_facts(), **about, "limit": LIMIT, "rows": rows}
+    options.out.write_text(json.dumps(content, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

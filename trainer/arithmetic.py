@@ -1,0 +1,76 @@
+"""How torch computes on this rank: its threads, its algorithms, its rounding."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+import torch.utils.deterministic
+
+from dali_pipelines.cores import core_count
+from trainer.distributed import World
+from trainer.optim.settings import SpeedSettings
+
+# cuBLAS gives the same bits again only with a fixed workspace: 8 buffers of 4096 KiB for a stream.
+# It reads this when a process first uses it. Source: CUDA toolkit, cuBLAS, section 2.1.4.
+_WORKSPACE: Final = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+@contextmanager
+def fixed_arithmetic(
+    world: World, threads: int, speed: SpeedSettings | None = None
+) -> Iterator[None]:
+    """A stretch in which torch on a CPU gives the same bits again: fixed threads and algorithms.
+
+    `threads` 0 means this rank's share of the cores, whatever OMP_NUM_THREADS torchrun has set. A
+    GPU gives the same bits too where `speed` is deterministic; if not, cuDNN may try which of its
+    algorithms is the fastest, which is another one on another day.
+    """
+    speed = speed or SpeedSettings()
+    fixed = speed.deterministic or world.device.type == "cpu"
+    if speed.deterministic:
+        os.environ.setdefault(*_WORKSPACE)
+    before = _Switches.read()
+    count = threads or max(1, core_count() // world.local_size)
+    _Switches(
+        threads=count, deterministic=fixed, search=not fixed, tf32=(speed.tf32, speed.tf32)
+    ).write()
+    try:
+        yield
+    finally:
+        before.write()
+
+
+@dataclass(frozen=True, slots=True)
+class _Switches:
+    """The state of torch's global switches.
+
+    `search` lets cuDNN time its algorithms, `fill` has new memory filled with NaN, which costs a
+    pass over each activation and shows reads of memory that nobody wrote, `tf32` is that of cuBLAS
+    and of cuDNN.
+    """
+
+    threads: int
+    deterministic: bool
+    search: bool
+    tf32: tuple[bool, bool]
+    fill: bool = False
+
+    @classmethod
+    def read(cls) -> "_Switches":
+        return cls(
+            torch.get_num_threads(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.backends.cudnn.benchmark,
+            (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32),
+            torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        )
+
+    def write(self) -> None:
+        torch.set_num_threads(self.threads)
+        torch.use_deterministic_algorithms(self.deterministic)
+        torch.backends.cudnn.benchmark = self.search
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = self.tf32
+        torch.utils.deterministic.fill_uninitialized_memory = self.fill  # type: ignore[attr-defined]

@@ -1,0 +1,16 @@
+"""Small tables of the host on a device, without waiting for it."""
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+
+def upload(values: ArrayLike, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """`values` as a tensor of that dtype.
+
+    A GPU reads them from pinned memory, when it comes to it.
+    """
+    table = torch.from_numpy(np.array(values)).to(dtype)
+    if device.type == "cuda":
+        return table.pin_memory().to(device, non_blocking=True)
+    return table.to(device)

@@ -1,0 +1,74 @@
+"""What is kept of a run to score by: its best epoch, or the mean of its best ones."""
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.checkpoint import load_checkpoint, restore_model
+from trainer.journal import Journal
+from trainer.optim.averages import average_weights
+from trainer.run import Run
+from trainer.run_folder import AVERAGE, epoch_file
+from trainer.source import Source
+
+log = logging.getLogger("mammo.train")
+
+
+def keep_epoch(run: Run, logits: NDArray[np.float64], journal: Journal, *, better: bool) -> None:
+    """Keep the epoch that was just closed, where it is the best or among those to be averaged.
+
+    All ranks call it.
+    """
+    top = run.top_epochs
+    if not better and run.epoch not in top:
+        return
+    to_score = run.checkpoint(run.learner.scored.state_dict())
+    if better:
+        journal.checkpoint(run.best_file, to_score)
+        journal.scores(run.cohort.frame, logits, run.recipe.hash)
+    if top:
+        journal.top(to_score, top)
+
+
+def finish_run(run: Run, source: Source, journal: Journal) -> str:
+    """Average the best epochs if that is asked for, and write the weights for other programs.
+
+    Returns the name of the checkpoint to score by: the average where its monitored figure is not
+    below that of the best epoch. All ranks call it.
+    """
+    average = journal.folder / AVERAGE
+    if len(run.top_epochs) > 1 and not average.exists():
+        _average(run, source, journal)
+    name = run.best_file
+    if average.exists() and _is_no_worse(load_checkpoint(average).best["value"], run):
+        name = AVERAGE
+    if run.learner.world.is_main:
+        journal.artifact(load_checkpoint(journal.folder / name))
+    return name
+
+
+def _average(run: Run, source: Source, journal: Journal) -> None:
+    """Write the mean of the best epochs with its monitored figure, unless the run is stopped."""
+    epochs = run.top_epochs
+    paths = [journal.folder / epoch_file(epoch) for epoch in epochs]
+    weights = average_weights(load_checkpoint(path).weights for path in paths)
+    restore_model(run.learner.scored, weights, "the average of the best epochs")
+    logits = run.score(source)
+    if run.is_stopped():
+        return
+    value = run.figures(logits).get(run.monitor)
+    best = {"metric": run.monitor, "value": value, "epochs": epochs}
+    kept = replace(run.checkpoint(weights), best=best)
+    journal.checkpoint(AVERAGE, kept)
+    if _is_no_worse(value, run):
+        journal.scores(run.cohort.frame, logits, run.recipe.hash)
+    run.learner.world.gather(None)  # no rank looks for the file before it is there
+    log.info("mean of epochs %s: %s %s", epochs, run.monitor, value)
+
+
+def _is_no_worse(value: float | None, run: Run) -> bool:
+    """Whether a monitored figure is at least that of the best epoch."""
+    past = run.best.get("value")
+    return value is not None and (past is None or value >= past)

@@ -1,0 +1,59 @@
+"""The names in a run directory, relative to it.
+
+    ckpt/last.pt, previous.pt   to go on from, as long as one of them is whole
+    ckpt/best.pt, average.pt    to score by: the best epoch, the mean of the best ones
+    ckpt/epoch-003.pt           the best epochs, as many as are averaged
+    model.safetensors, .json    the weights to score by, for other programs too
+    config.yaml, env.json       settings and recipe as resolved; versions and machine
+    metrics.jsonl, timing.jsonl figures of the run: those it must repeat, those of the clock
+    oof.csv, rejects.csv        scores of the held-out fold; what gave no image
+    status.json, log.txt        for scripts and for people; trackers.json: ids of runs elsewhere
+
+Each checkpoint and model file has its SHA-256 beside it.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from dali_pipelines.rejects.table import REJECTS
+from trainer.checksums import remove_with_checksum
+
+LAST: Final = "ckpt/last.pt"
+PREVIOUS: Final = "ckpt/previous.pt"
+BEST: Final = "ckpt/best.pt"
+AVERAGE: Final = "ckpt/average.pt"
+MODEL: Final = "model.safetensors"
+METRICS: Final = "metrics.jsonl"
+TIMING: Final = "timing.jsonl"
+SCORES: Final = "oof.csv"
+TRACKERS: Final = "trackers.json"
+TENSORBOARD: Final = "tensorboard"
+
+
+def epoch_file(epoch: int) -> str:
+    """The checkpoint of an epoch, counted from 1: "ckpt/epoch-003.pt"."""
+    return f"ckpt/epoch-{epoch:03d}.pt"
+
+
+def drop_epochs(folder: Path, kept: set[int]) -> None:
+    """Remove the checkpoints of all epochs but those, counted from 1."""
+    names = {Path(epoch_file(epoch)).name for epoch in kept}
+    for path in folder.glob("ckpt/epoch-*.pt"):
+        if path.name not in names:
+            remove_with_checksum(path)
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier run left, so that none of it is taken for this one's.
+
+    The checkpoints to go on from are the first to go, the older before the newer, so that a crash
+    in between leaves nothing that would be taken up as it never was.
+    """
+    model = folder / MODEL
+    weights = [folder / name for name in (PREVIOUS, LAST, BEST, AVERAGE)]
+    for path in (*weights, model.with_suffix(".json"), model):
+        remove_with_checksum(path)
+    drop_epochs(folder, kept=set())
+    events = folder.glob(f"{TENSORBOARD}/events.out.tfevents.*")
+    for path in (*events, *(folder / n for n in (METRICS, TIMING, SCORES, TRACKERS, REJECTS))):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,65 @@
+"""One pass that scores: each image once, its logit on every rank.
+
+blocks -> source -> batch -> model -> logit of a unit -> logits of its images
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dali_pipelines.errors import CheckpointError
+from dali_pipelines.plan import Blocks, rank_blocks
+from trainer.distributed import World
+from trainer.networks.build import logits_of
+from trainer.optim.speed import precision
+from trainer.source import Source
+
+Scores = tuple[NDArray[np.int64], NDArray[np.float64]]  # indices (n,) and their logits (n,)
+
+
+def score_pass(
+    model: nn.Module,
+    source: Source,
+    blocks: Blocks,
+    world: World,
+    amp: str = "auto",
+    views: int = 1,
+) -> Iterator[Scores]:
+    """Logits of the valid images in this rank's share of `blocks`, a batch at a time.
+
+    Each row of `blocks` holds units of `views` images; every image has the logit of its unit.
+    The model is not wrapped: DistributedDataParallel would broadcast buffers in each forward pass,
+    which hangs where ranks have unequal numbers of batches.
+    """
+    model.eval()
+    for batch in source.run(rank_blocks(blocks, world.rank, world.size)):
+        valid = batch.valid.cpu()
+        present = valid.view(-1, views)
+        with torch.inference_mode(), precision(world.device, amp):
+            images = batch.images.to(world.device)
+            logits = logits_of(model, images, present.to(world.device) if views > 1 else None)
+        by_image = logits.cpu().numpy().astype(np.float64).repeat(views)
+        kept = by_image[valid.numpy()]
+        if not np.isfinite(kept).all():
+            raise CheckpointError(
+                "the network's scores are not numbers: its training diverged or its weights are "
+                "damaged; use an earlier checkpoint or a lower optim.lr"
+            )
+        yield batch.indices[valid.numpy()], kept
+
+
+def collect(scores: Iterable[Scores], count: int, world: World) -> NDArray[np.float64]:
+    """Logits (count,) by record, on every rank; NaN where there is none.
+
+    Raises AssertionError if a record was scored twice, on one rank or on two.
+    """
+    table = np.zeros((2, count))  # how often each was scored, and the sum of its logits
+    for indices, logits in scores:
+        np.add.at(table[0], indices, 1.0)
+        np.add.at(table[1], indices, logits)
+    seen, total = world.sum(table)
+    assert seen.max(initial=0) <= 1, "a record was scored twice"
+    return np.where(seen == 1, total, np.nan)

@@ -1,0 +1,56 @@
+"""Values of another's parameter in the shape that this network has for it."""
+
+import math
+
+import torch
+from timm.layers import resample_abs_pos_embed, resize_rel_pos_bias_table
+from torch import nn
+
+
+def fold_stem(weight: torch.Tensor, channels: int) -> torch.Tensor:
+    """A stem (O, I, kh, kw) for `channels` channels that does to gray what it did to gray before.
+
+    Several channels become one by their sum: an image repeated over them gives the same. One
+    becomes several by equal shares. Other shapes are left as they are.
+    """
+    if weight.ndim != 4 or weight.shape[1] == channels:
+        return weight
+    if channels == 1:
+        return weight.sum(1, keepdim=True)
+    if weight.shape[1] == 1:
+        return weight.repeat(1, channels, 1, 1) / channels
+    return weight
+
+
+def resize_positions(positions: torch.Tensor, network: nn.Module) -> torch.Tensor:
+    """Position embeddings (1, T, D) of a square grid, resampled to the grid of the network.
+
+    Those that have the network's number of tokens already are left as they are, as are those of a
+    grid that is not square.
+    """
+    grid = getattr(getattr(network, "patch_embed", None), "grid_size", None)
+    own = getattr(network, "pos_embed", None)
+    if grid is None or own is None or positions.ndim != 3 or positions.shape[1] == own.shape[1]:
+        return positions
+    prefix = own.shape[1] - math.prod(grid)
+    patches = positions.shape[1] - prefix
+    if prefix < 0 or patches < 1 or math.isqrt(patches) ** 2 != patches:
+        return positions
+    resized: torch.Tensor = resample_abs_pos_embed(
+        positions, new_size=list(grid), num_prefix_tokens=prefix
+    )
+    return resized
+
+
+def resize_biases(table: torch.Tensor, attention: nn.Module) -> torch.Tensor:
+    """Biases (places, heads) of a Swin window, resampled to the window of that layer.
+
+    A window is smaller than the published one where the feature map is.
+    """
+    own = attention.relative_position_bias_table
+    if table.ndim != 2 or table.shape[1] != own.shape[1] or table.shape == own.shape:
+        return table
+    if math.isqrt(table.shape[0]) ** 2 != table.shape[0]:
+        return table
+    resized: torch.Tensor = resize_rel_pos_bias_table(table, attention.window_size, own.shape)
+    return resized
