@@ -97,12 +97,12 @@ def bare_steps(case: Case) -> Iterator[None]:
     model = build_model(case.args).to(device).train()
     optimizer = build_optimizer(model, settings.optim)
     while True:
-        optimizer.zero_grad(set_to_none=True)
         with precision(device, settings.speed.amp):
             logits = logits_of(model, images)
         nn.functional.binary_cross_entropy_with_logits(logits, targets).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), settings.optim.clip_norm)
         optimizer.step()
+        optimizer.zero_grad(set_to_none=True)  # here as in the trainer: memory is given back alike
         yield
 
 

@@ -1,4 +1,4 @@
-"""`mammo config`: what a run would use and where each value comes from; which recipes there are."""
+"""`mammo config`: what a run would use and where it comes from; which recipes and presets exist."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ _LISTED: Final = "{:<18}  {:<12}  {:<11}  {:<12}  {}"
 
 @click.group()
 def command() -> None:
-    """Show the resolved settings, or list the recipes."""
+    """Show the resolved settings, or list the recipes or the presets of augmentation."""
 
 
 @command.command(context_settings={"allow_extra_args": True})
@@ -85,6 +85,23 @@ def recipes(as_json: bool) -> None:
     for r, about in loaded:
         size = f"{r.size[0]:>4} x {r.size[1]}"
         click.echo(_LISTED.format(r.name, r.hash, size, r.roi.method, about))
+
+
+@command.command()
+@json_option
+def presets(as_json: bool) -> None:
+    """List the presets of augmentation that come with the package, and whose they are.
+
+    `mammo config show --set augment.preset=NAME` shows all of one.
+    """
+    from trainer.augment.presets import preset_about, preset_names
+
+    rows = [{"name": name, "about": preset_about(name)} for name in preset_names()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row['name']:<12}  {row['about']}")
 
 
 def _aligned(settings: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:

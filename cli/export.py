@@ -25,7 +25,7 @@ _SUFFIXES: Final = {"onnx": ".onnx", "safetensors": ".safetensors"}
 )  # fmt: skip
 @json_option
 def command(*, checkpoint: Path, out: Path, kind: str | None, as_json: bool) -> None:
-    r"""Write the network of a checkpoint for other programs.
+    r"""Write the network of a checkpoint as ONNX or safetensors.
 
     \b
     mammo export runs/first/ckpt/best.pt -O model.onnx

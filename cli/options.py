@@ -52,6 +52,11 @@ review_option = click.option(
     help="Boxes by hand, as `mammo montage` writes them: cut these whatever the recipe finds.",
 )  # fmt: skip
 
+nproc_option = click.option(
+    "--nproc", type=click.IntRange(min=1), default=1,
+    help="Ranks on this machine, one a GPU; torchrun does the same on several.",
+)  # fmt: skip
+
 batch_option = click.option(
     "--batch", type=click.IntRange(min=1), default=8, help="Images at a time."
 )

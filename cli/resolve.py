@@ -19,11 +19,15 @@ def split_sets(sets: Sequence[str]) -> tuple[list[str], list[str]]:
     )
 
 
-def train_layers(config: Path | None, sets: Sequence[str]) -> list[Layer]:
-    """What training settings are built from: the file, then the `--set` texts about training.
+def train_layers(
+    config: Path | None, sets: Sequence[str], short: Sequence[Layer] = ()
+) -> list[Layer]:
+    """What training settings are built from: the file, `--set` about training, short options.
 
     The values of a preset of augmentation come right below the layer that names it. Raises
     ConfigError where `augment.preset` names none.
     """
     layers: list[Layer] = [(str(config), read_yaml(config))] if config else []
-    return preset_layers([*layers, ("--set", parse_sets(sets))] if sets else layers)
+    if sets:
+        layers.append(("--set", parse_sets(sets)))
+    return preset_layers([*layers, *short])

@@ -15,30 +15,38 @@ from cli.options import (
     json_option,
     manifest_argument,
     max_rejects_option,
+    nproc_option,
     recipe_option,
     review_option,
     seed_option,
     set_option,
     shards_option,
 )
+from trainer.ranks import is_rank
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dali_pipelines.recipe import Recipe
     from dali_pipelines.rejects.limits import RejectLimit
     from dali_pipelines.review import Review
     from dali_pipelines.shards.shard_set import ShardSet
-    from trainer.settings import TrainSettings
+    from trainer.folds import CrossResult
+    from trainer.train import TrainResult
 
 PREEMPTED: Final = 75
-# option -> the setting it is short for
-_SHORT_FOR: Final = {
-    "fold": "fold",
-    "epochs": "epochs",
-    "seed": "seed",
-    "model": "model.name",
-    "batch": "data.batch",
-    "lr": "optim.lr",
-}
+ALL: Final = "all"
+
+
+def _read_fold(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> int | str | None:
+    """A fold's number, ALL, or None where nothing is said."""
+    if text is None or text == ALL:
+        return text
+    if not text.isdecimal():
+        raise click.BadParameter(f"must be a fold's number or {ALL!r}, not {text!r}")
+    return int(text)
 
 
 @click.command()
@@ -52,12 +60,29 @@ _SHORT_FOR: Final = {
 @set_option(of_training=True)
 @recipe_option
 @review_option
-@click.option("--fold", type=int, help="The fold to hold out for validation.")
+@click.option(
+    "--fold", metavar="K|all", callback=_read_fold,
+    help="The fold to hold out for validation, or each in turn.",
+)  # fmt: skip
 @click.option("--model", help="A timm architecture.")
+@click.option(
+    "--pretrained", type=click.Path(dir_okay=False), metavar="FILE",
+    help="Weights to begin with; a published set brings its network and recipe.",
+)  # fmt: skip
+@click.option(
+    "--unit", type=click.Choice(["image", "breast", "exam"]), help="What one score is for."
+)
+@click.option("--augment", metavar="PRESET", help="Random changes of images, by name.")
 @click.option("--epochs", type=int, help="Passes over the negatives.")
-@click.option("--batch", type=int, help="Images in a batch of one rank.")
+@click.option("--batch", type=int, help="Images (breasts, exams) in a batch of one rank.")
+@click.option("--accumulate", type=int, help="Batches of each rank in a step.")
 @click.option("--lr", type=float, help="The highest learning rate.")
 @seed_option("Another seed, another run.", default=None)
+@nproc_option
+@click.option(
+    "--max-restarts", type=click.IntRange(min=0), default=0,
+    help="With --nproc: how often all ranks are started again after one died.",
+)  # fmt: skip
 @device_option()
 @click.option(
     "--resume", type=click.Choice(["auto", "no"]), default="auto",
@@ -77,6 +102,9 @@ def command(
     recipe: str,
     review: "Review | None",
     shards: "ShardSet | None",
+    fold: int | str | None,
+    nproc: int,
+    max_restarts: int,
     device: Any,
     resume: Any,
     limit: "RejectLimit",
@@ -87,31 +115,72 @@ def command(
 
     \b
     mammo train train.parquet -O runs/first --fold 0
+    mammo train train.parquet -O runs/all --fold all --nproc 8
+    mammo train train.parquet -O runs/clip --fold 0 --pretrained b2-model-best-epoch-10.tar
     torchrun --nproc-per-node 2 -m cli train train.parquet -O runs/first
-    mammo train train.parquet -O runs/first --fold 0 --shards shards
 
-    Images come from DICOM, or from shards of the same manifest: bit for bit the same. RUN gets the
-    checkpoints best.pt and last.pt, config.yaml, metrics.jsonl, the scores of the held-out fold
-    (oof.csv), rejects.csv, log.txt and status.json. SIGTERM or SIGUSR1 saves a checkpoint and
-    leaves with 75; the same command goes on from there. `mammo config show` lists all settings.
+    Images come from DICOM, or from shards of the same manifest: bit for bit the same. RUN gets
+    ckpt/ with best.pt and last.pt, model.safetensors, config.yaml, metrics.jsonl, timing.jsonl, the
+    scores of the held-out fold (oof.csv), rejects.csv, log.txt and status.json; with --fold all a
+    folder for each fold, and oof.csv of all. SIGTERM or SIGUSR1 saves a checkpoint and leaves with
+    75; the same command goes on from there. `mammo config show` lists all settings.
     """
+    if nproc > 1 and not is_rank():
+        ctx.exit(_launch(ctx, nproc, max_restarts))
+    from cli.training import Wishes, resolve_training
     from cli.watched import TRAIN, open_watched
     from dali_pipelines.review import reviewed_recipe
+    from trainer.folds import cross_validate
     from trainer.train import RunOptions, train
 
     source = partial(open_watched, phases=TRAIN, review=review, shards=shards)
     options = RunOptions(device, resume, limit, source)
-    settings, prepared_by = _resolve(config, sets, recipe, short)
+    is_asked = ctx.get_parameter_source("recipe") is not ParameterSource.DEFAULT
+    one_fold = {"fold": None if fold == ALL else fold}
+    settings, prepared_by = resolve_training(
+        Wishes(config, sets, recipe, is_asked, {**short, **one_fold})
+    )
     prepared_by = reviewed_recipe(prepared_by, review)
     if shards is not None:
         prepared_by = _recipe_of(shards, prepared_by if _is_recipe_asked(ctx, sets) else None)
-    result = train(settings, prepared_by, manifest, out, options)
-    facts = {"state": result.state, "checkpoint": str(result.checkpoint), "best": result.best}
-    if result.is_main:
-        say_verdicts(result.counts, result.rejects)
-        click.echo(json.dumps(facts) if as_json else str(result.checkpoint))
-    if result.state == "preempted":
+    told = settings, prepared_by, manifest, out, options
+    if fold == ALL:
+        across = cross_validate(*told)
+        state = across.state
+        _say(across.runs, as_json=as_json, across=across)
+    else:
+        result = train(*told)
+        state = result.state
+        _say([result], as_json=as_json)
+    if state == "preempted":
         ctx.exit(PREEMPTED)
+
+
+def _launch(ctx: click.Context, nproc: int, max_restarts: int) -> int:
+    """Run the same command line as that many ranks; its exit code."""
+    from trainer.launch import launch
+
+    return launch(ctx.find_root().obj, nproc, max_restarts)
+
+
+def _say(
+    runs: "Sequence[TrainResult]", *, as_json: bool, across: "CrossResult | None" = None
+) -> None:
+    """The checkpoints to score by on stdout, a line each, and what was lost on stderr."""
+    if not runs[0].is_main:
+        return
+    for run in runs:
+        say_verdicts(run.counts, run.rejects)
+    facts: list[dict[str, Any]] = [
+        {"state": run.state, "checkpoint": str(run.checkpoint), "best": run.best} for run in runs
+    ]
+    if not as_json:
+        click.echo("\n".join(fact["checkpoint"] for fact in facts))
+    elif across is None:
+        click.echo(json.dumps(facts[0]))
+    else:
+        whole = {"state": across.state, "folds": facts, "scores": str(across.scores)}
+        click.echo(json.dumps({**whole, "figures": across.figures}))
 
 
 def _is_recipe_asked(ctx: click.Context, sets: tuple[str, ...]) -> bool:
@@ -129,26 +198,3 @@ def _recipe_of(shards: "ShardSet", asked: "Recipe | None") -> "Recipe":
     if asked is not None:
         shards.require_recipe(kept_recipe(asked, shards.settings))
     return shards.recipe
-
-
-def _resolve(
-    config: Path | None, sets: tuple[str, ...], recipe: str, short: dict[str, Any]
-) -> "tuple[TrainSettings, Recipe]":
-    """The settings from file, `--set` and options, the later the stronger; and the recipe."""
-    from cli.resolve import split_sets, train_layers
-    from dali_pipelines.recipe import load_recipe
-    from dali_pipelines.settings import build
-    from trainer.settings import TrainSettings
-
-    of_train, of_recipe = split_sets(sets)
-    layers = train_layers(config, of_train)
-    for option, value in short.items():
-        if value is not None:
-            layers.append((f"--{option}", _nested(_SHORT_FOR[option], value)))
-    return build(TrainSettings, layers)[0], load_recipe(recipe, of_recipe)
-
-
-def _nested(dotted: str, value: Any) -> dict[str, Any]:
-    """{"a": {"b": value}} for "a.b"."""
-    name, _, rest = dotted.partition(".")
-    return {name: _nested(rest, value) if rest else value}

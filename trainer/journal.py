@@ -83,8 +83,7 @@ class Journal:
     def status(self, state: State, **facts: Any) -> None:
         """Write status.json, which also says what torchrun does not pass on: the exit code."""
         if self._is_main:
-            content = {"state": state, **facts, "pid": os.getpid(), "host": platform.node()}
-            _write_text(self.folder / "status.json", json.dumps(content, indent=2) + "\n")
+            write_status(self.folder, state, **facts)
 
     def start_over(self) -> None:
         """Remove what an earlier run left, so that none of it is taken for this one's."""
@@ -180,6 +179,12 @@ class Journal:
         """Write rejects.csv, which names paths and so is for its owner only."""
         if self._is_main:
             write_rejects(rejects, self.folder / REJECTS)
+
+
+def write_status(folder: Path, state: State, **facts: Any) -> None:
+    """Write status.json of a run directory."""
+    content = {"state": state, **facts, "pid": os.getpid(), "host": platform.node()}
+    _write_text(folder / "status.json", json.dumps(content, indent=2) + "\n")
 
 
 def _figures(row: Row) -> dict[str, Any]:

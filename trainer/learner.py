@@ -1,5 +1,6 @@
 """What changes while a run learns: the network and its optimizer, built, stepped and restored."""
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from trainer.settings import TrainSettings
 from trainer.tally import Tally
 from trainer.timing import Timing
 from trainer.weights.load import load_weights
+
+log = logging.getLogger("mammo.train")
 
 Augment = Callable[[torch.Tensor, int, NDArray[np.int64]], torch.Tensor]
 
@@ -131,11 +134,13 @@ def build_learner(
     torch.manual_seed(settings.seed)
     model = build_model(args)
     if settings.model.pretrained:
-        load_weights(model, Path(settings.model.pretrained))
-    if settings.speed.checkpointing:
-        use_checkpointing(model)
+        report = load_weights(model, Path(settings.model.pretrained))
+        if world.is_main:
+            log.info("%s", report.line())
     apply_frozen(model, settings.optim, 0)
     model = prepare_model(model, settings.speed, world)
+    if settings.speed.checkpointing:
+        use_checkpointing(model)  # last: its hooks must be on the batch norms that stay
     augments = settings.augment.changes_images
     return Learner(
         model=model,

@@ -142,10 +142,18 @@ class Run:
         blocks = np.where(places < 0, -1, held_out[places]) if len(held_out) else places
         images, views = self.cohort.units.images(blocks), self.settings.model.views
         scores = score_pass(
-            learner.scored, source, images, learner.world, self.settings.speed.amp, views
+            learner.scored,
+            source,
+            images,
+            learner.world,
+            self.settings.speed.amp,
+            views,
+            learner.timing.waits,
         )
         going = takewhile(lambda _: not learner.stop.is_set(), scores)
-        return collect(going, len(self.cohort.frame), learner.world)
+        logits = collect(going, len(self.cohort.frame), learner.world)
+        learner.timing.count(int(np.isfinite(logits).sum()))
+        return logits
 
     def is_stopped(self) -> bool:
         """Whether any rank was asked to stop; all ranks call it."""

@@ -3,7 +3,7 @@
 blocks -> source -> batch -> model -> logit of a unit -> logits of its images
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 
 from dali_pipelines.errors import CheckpointError
 from dali_pipelines.plan import Blocks, rank_blocks
+from dali_pipelines.stages import Batch
 from trainer.distributed import World
 from trainer.networks.build import logits_of
 from trainer.optim.speed import precision
@@ -27,15 +28,17 @@ def score_pass(
     world: World,
     amp: str = "auto",
     views: int = 1,
+    waits: Callable[[Iterator[Batch]], Iterator[Batch]] = iter,
 ) -> Iterator[Scores]:
     """Logits of the valid images in this rank's share of `blocks`, a batch at a time.
 
     Each row of `blocks` holds units of `views` images; every image has the logit of its unit.
+    `waits` passes batches on and may note how long each took to come.
     The model is not wrapped: DistributedDataParallel would broadcast buffers in each forward pass,
     which hangs where ranks have unequal numbers of batches.
     """
     model.eval()
-    for batch in source.run(rank_blocks(blocks, world.rank, world.size)):
+    for batch in waits(source.run(rank_blocks(blocks, world.rank, world.size))):
         valid = batch.valid.cpu()
         present = valid.view(-1, views)
         with torch.inference_mode(), precision(world.device, amp):

@@ -57,3 +57,5 @@ class TrainSettings:
         level, _, name = self.monitor.partition("/")
         wanted = f"one of {'|'.join(LEVELS)} / one of {'|'.join(RISING)}"
         require(level in LEVELS and name in RISING, "monitor", wanted, self.monitor)
+        sees_one = self.model.unit == "image" or not self.loss.tasks.view
+        require(sees_one, "model.unit", "image where loss.tasks.view is set", self.model.unit)

@@ -71,17 +71,6 @@ def build_units(frame: pd.DataFrame, unit: Unit, labels: NDArray[np.int64] | Non
     return Units(members, _unit_labels(members, known), patients.astype(np.int64)[some])
 
 
-def image_scores(
-    indices: Positions, valid: NDArray[np.bool_], logits: NDArray[np.float64]
-) -> tuple[Positions, NDArray[np.float64]]:
-    """The valid images of a batch of units and their logits: each carries that of its unit.
-
-    `indices` and `valid` are (N * V,), as the source gave them; `logits` are (N,).
-    """
-    each = np.repeat(logits, len(indices) // max(len(logits), 1))
-    return indices[valid], each[valid]
-
-
 def _images(frame: pd.DataFrame) -> tuple[Positions, Positions]:
     """Place in its unit, and number of the unit, of each image that is one by itself."""
     return np.zeros(len(frame), dtype=np.int64), np.arange(len(frame))

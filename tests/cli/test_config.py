@@ -109,3 +109,16 @@ def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     (demo,) = [row for row in json.loads(out) if row["name"] == "demo"]
     assert (demo["size"], demo["roi"]) == ([256, 208], "auto")
     assert demo["about"] == "ours, for `mammo demo`"
+
+
+def test_the_presets_of_augmentation_are_listed_with_whose_they_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = run(capsys, "presets")
+    assert code == 0
+    rows = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert rows["none"] == "images as they are"
+    assert rows["rsna-1st"] == "first place of RSNA 2023"
+    assert json.loads(run(capsys, "presets", "--json")[1]) == [
+        {"name": name, "about": about} for name, about in rows.items()
+    ]

@@ -3,6 +3,7 @@
 import io
 import struct
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pydicom import Dataset, FileMetaDataset, dcmwrite
@@ -30,8 +31,8 @@ def write_captures(crops: pd.DataFrame, source: Path, out: Path) -> pd.DataFrame
     return named
 
 
-def capture(jpeg: bytes, row: "pd.core.frame.pandas") -> bytes:
-    """A file of one 8-bit gray JPEG baseline frame; `row` names patient, side and view."""
+def capture(jpeg: bytes, row: Any) -> bytes:
+    """A file of one 8-bit gray JPEG baseline frame; `row` names image, patient, side and view."""
     height, width = baseline_size(jpeg)
     data = Dataset()
     data.SOPClassUID, data.SOPInstanceUID = SecondaryCaptureImageStorage, row.sop_instance_uid

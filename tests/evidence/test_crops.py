@@ -4,17 +4,21 @@ The crops are of CBIS-DDSM (CC BY 3.0): Sawyer-Lee, Gimenez, Hoogi, Rubin 2016, 
 Archive. Each is one codestream of a DICOM Secondary Capture, and goes the way of any mammogram.
 """
 
+import io
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.encaps import generate_frames
 
 from tests.evidence.cross_validation import Study, mammo, scan
 from tests.evidence.patient_bootstrap import auroc_interval
-from tests.evidence.secondary_captures import write_captures
+from tests.evidence.secondary_captures import capture, write_captures
 
 FOLDS = 4
 FLOOR = 0.62  # of the interval's lower end
@@ -71,3 +75,13 @@ def test_malignant_lesions_are_told_from_benign_ones_in_new_patients(
     )
     if full:
         assert of_all.low >= FLOOR
+
+
+def test_a_capture_states_what_its_codestream_holds() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (37, 53), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG")
+    row = SimpleNamespace(sop_instance_uid="1.2.3", patient_id="P", side="LEFT", view="CC")
+    data = pydicom.dcmread(io.BytesIO(capture(file.getvalue(), row)))
+    assert (data.Rows, data.Columns, data.ImageLaterality) == (37, 53, "L")
+    assert np.array_equal(data.pixel_array, np.asarray(Image.open(file)))

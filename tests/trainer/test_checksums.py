@@ -81,8 +81,9 @@ class _Names:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left = 0
         self._rename, self._remove = os.replace, os.unlink
-        monkeypatch.setattr(Path, "replace", lambda path, target: self._replace(path, target))
-        monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: self._unlink(path))
+        moved, gone = self._replace, self._unlink  # bound: they would not be given the path
+        monkeypatch.setattr(Path, "replace", lambda path, target: moved(path, target))  # noqa: PLW0108
+        monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: gone(path))
 
     def _count(self) -> None:
         if self.left == 0:

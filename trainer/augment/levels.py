@@ -58,6 +58,5 @@ def to_gray(images: torch.Tensor, black: torch.Tensor, white: torch.Tensor) -> t
 def from_gray(
     gray: torch.Tensor, black: torch.Tensor, white: torch.Tensor, like: torch.Tensor
 ) -> torch.Tensor:
-    """Images with as many channels as `like`, and of its dtype, that show the plane `gray`."""
-    images: torch.Tensor = black + gray * (white - black)
-    return images.expand(-1, like.shape[1], -1, -1).to(like.dtype)
+    """Images that show the plane `gray`, with the channels, dtype and memory format of `like`."""
+    return torch.empty_like(like).copy_(black + gray * (white - black))

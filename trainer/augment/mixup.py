@@ -49,10 +49,11 @@ def mix(
 
 
 def _mixed_images(images: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    samples = images.reshape(len(own), -1)
-    weight = own[:, None]
-    pairs = samples.float() * weight + samples[other].float() * (1 - weight)
-    return pairs.to(images.dtype).reshape(images.shape)
+    views = len(images) // len(own)
+    weight = own.repeat_interleave(views)[:, None, None, None]
+    each = torch.arange(views, device=images.device)
+    partners = images[(other[:, None] * views + each).flatten()]
+    return (images.float() * weight + partners.float() * (1 - weight)).to(images.dtype)
 
 
 def _mixed_targets(targets: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

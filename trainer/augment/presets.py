@@ -17,6 +17,14 @@ def preset_names() -> list[str]:
     return [NONE, *sorted(name[: -len(".yaml")] for name in files if name.endswith(".yaml"))]
 
 
+def preset_about(name: str) -> str:
+    """Whose the preset of that name is, in a few words: the second line of its file."""
+    if name == NONE:
+        return "images as they are"
+    file = resources.files("configs") / "augment" / f"{name}.yaml"
+    return file.read_text(encoding="utf-8").splitlines()[1].removeprefix("# About: ")
+
+
 def load_preset(name: str) -> AugmentSettings:
     """The augmentation of that name. Raises ConfigError for an unknown one."""
     if name not in preset_names():

@@ -1,10 +1,12 @@
 """Values of another's parameter in the shape that this network has for it."""
 
 import math
+from collections.abc import Sequence
 
 import torch
-from timm.layers import resample_abs_pos_embed, resize_rel_pos_bias_table
+from timm.layers import resample_abs_pos_embed
 from torch import nn
+from torch.nn import functional
 
 
 def fold_stem(weight: torch.Tensor, channels: int) -> torch.Tensor:
@@ -42,15 +44,16 @@ def resize_positions(positions: torch.Tensor, network: nn.Module) -> torch.Tenso
     return resized
 
 
-def resize_biases(table: torch.Tensor, attention: nn.Module) -> torch.Tensor:
-    """Biases (places, heads) of a Swin window, resampled to the window of that layer.
+def resize_biases(table: torch.Tensor, sides: Sequence[int]) -> torch.Tensor:
+    """Biases (places, heads) of a square Swin window, resampled to a window of those sides.
 
-    A window is smaller than the published one where the feature map is.
+    A window is smaller than the published one where the feature map is; one of h x w has
+    (2 h - 1) (2 w - 1) relative places.
     """
-    own = attention.relative_position_bias_table
-    if table.ndim != 2 or table.shape[1] != own.shape[1] or table.shape == own.shape:
+    height, width = (2 * side - 1 for side in sides)
+    side = math.isqrt(table.shape[0])
+    if table.ndim != 2 or side**2 != table.shape[0] or table.shape[0] == height * width:
         return table
-    if math.isqrt(table.shape[0]) ** 2 != table.shape[0]:
-        return table
-    resized: torch.Tensor = resize_rel_pos_bias_table(table, attention.window_size, own.shape)
-    return resized
+    square = table.T.reshape(1, -1, side, side).float()
+    resized = functional.interpolate(square, (height, width), mode="bicubic", align_corners=False)
+    return resized.reshape(-1, height * width).T.to(table.dtype)

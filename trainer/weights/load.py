@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import nn
@@ -100,7 +100,8 @@ def _values(
         elif name == "pos_embed":
             value = resize_positions(value, backbone)
         elif name.endswith(".relative_position_bias_table"):
-            value = resize_biases(value, backbone.get_submodule(name.rpartition(".")[0]))
+            attention: Any = backbone.get_submodule(name.rpartition(".")[0])
+            value = resize_biases(value, attention.window_size)
         elif _sides(value) == _sides(own[name]):  # (1, 1, 1, C) for (C,), never (A, B) for (B, A)
             value = value.reshape(own[name].shape)
         values[name] = value

@@ -129,3 +129,13 @@ def test_standardized_images_change_within_their_own_range() -> None:
     for image, changed in zip(images, after, strict=True):
         assert changed.min() >= image.min() - 1e-5
         assert changed.max() <= image.max() + 1e-5
+
+
+def test_the_memory_format_stays() -> None:
+    levels = Levels((0.0,) * 3, (1.0,) * 3)
+    images = IMAGES.repeat(1, 3, 1, 1)
+    last = images.contiguous(memory_format=torch.channels_last)
+    for settings in (EVERY, only("noise")):  # some images of a batch, and all
+        after = Augmenter(settings, levels, 5)(last, 1, PLACES)
+        assert after.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(after, Augmenter(settings, levels, 5)(images, 1, PLACES))

@@ -118,3 +118,19 @@ def test_only_frozen_batch_norm_stays_as_in_evaluation() -> None:
     assert model.bn1.training
     set_training(model, False)
     assert not any(module.training for module in model.modules())
+
+
+def test_a_wrap_follows_the_network_within() -> None:
+    """Scoring puts the network itself in evaluation, and its wrap does not notice."""
+    model = _resnet()
+    wrap = nn.Sequential(model)
+    set_training(wrap, True)
+    model.eval()
+    set_training(wrap, True)
+    assert model.layer1[0].bn1.training
+    apply_frozen(model, OptimSettings(frozen=("layer1",)), 0)
+    set_training(wrap, True)
+    assert model.bn1.training
+    assert not model.layer1[0].bn1.training
+    set_training(wrap, False)
+    assert not model.bn1.training

@@ -1,0 +1,315 @@
+"""Files that would run code, or take all memory, where they are opened as weights: refused."""
+
+import builtins
+import collections
+import io
+import os
+import pickle
+import resource
+import struct
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dali_pipelines.errors import CheckpointError
+from trainer.weights.files import read_weight_file
+from trainer.weights.load import load_weights
+from trainer.weights.sets import recognize
+from trainer.weights.stored import ForeignError
+
+MARKER = "it-ran"
+WATCHED = ("exec", "compile", "import", "os.", "subprocess.", "socket.", "pickle.", "ctypes.")
+
+
+class Payload:
+    """Pickled as the call of a function."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self.call = (function, args)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self.call
+
+
+class State:
+    """Pickled as an object that is given a state."""
+
+    def __init__(self, state: Any) -> None:
+        self.state = state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (collections.UserDict, (), self.state)
+
+
+COMMAND = f"touch {MARKER}"
+CALLS: dict[str, Callable[[], Any]] = {
+    "os.system": lambda: Payload(os.system, COMMAND),
+    "eval": lambda: Payload(builtins.eval, f"open({MARKER!r}, 'w')"),
+    "exec": lambda: Payload(builtins.exec, f"open({MARKER!r}, 'w')"),
+    "open": lambda: Payload(open, MARKER, "w"),
+    "import": lambda: Payload(builtins.__import__, "antigravity"),
+    "getattr": lambda: Payload(getattr, "x", "join"),
+    "popen": lambda: Payload(subprocess.Popen, ["touch", MARKER]),
+    "torch.hub": lambda: Payload(torch.hub.load, ".", "x"),
+    "torch.load": lambda: Payload(torch.load, MARKER),
+    "nested": lambda: Payload(list, [Payload(os.system, COMMAND)]),
+    "partial": lambda: Payload(__import__("functools").partial, os.system, COMMAND),
+    "a function of a test": lambda: Payload(_touch),
+    "state": lambda: State({"x": Payload(os.system, COMMAND)}),
+    "mapping": lambda: Payload(map, os.system, [COMMAND]),
+}
+
+
+def _touch() -> None:
+    Path(MARKER).touch()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert not Path(MARKER).exists()
+
+
+class Watch:
+    """What the interpreter reports within it: code run, modules imported, files made or removed."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.is_open = False
+        sys.addaudithook(self._hear)  # for the rest of the process: Python takes none away
+
+    def __enter__(self) -> list[str]:
+        self.seen.clear()
+        self.is_open = True
+        return self.seen
+
+    def __exit__(self, *_: object) -> None:
+        self.is_open = False
+
+    def _hear(self, event: str, _: object) -> None:
+        if self.is_open and event.startswith(WATCHED):
+            self.seen.append(event)
+
+
+WATCH = Watch()
+
+
+def _refused(path: Path, reason: str = "weight file") -> None:
+    """It is refused, for that reason, and nothing is run, imported or compiled meanwhile."""
+    with WATCH as seen, pytest.raises(CheckpointError, match=reason):
+        read_weight_file(path)
+    assert seen == []
+
+
+def _zip(path: Path, content: bytes, **records: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", content)
+        for key, data in records.items():
+            archive.writestr(f"archive/data/{key}", data)
+    return path
+
+
+def _plain(path: Path, content: bytes, keys: tuple[str, ...] = (), tail: bytes = b"") -> Path:
+    opening = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
+    head = b"".join(pickle.dumps(value, protocol=2) for value in opening)
+    path.write_bytes(head + content + pickle.dumps(list(keys), protocol=2) + tail)
+    return path
+
+
+def test_the_watch_sees_what_torch_would_run(tmp_path: Path) -> None:
+    path = tmp_path / "w.pt"
+    torch.save(Payload(os.system, "true"), path)
+    with WATCH as seen:
+        torch.load(path, weights_only=False)
+    assert "os.system" in seen
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "plain"])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_is_refused(tmp_path: Path, call: str, zipped: bool) -> None:
+    path = tmp_path / "w.pt"
+    weights = {"conv1.weight": torch.zeros(2, 2), "extra": CALLS[call]()}
+    torch.save(weights, path, _use_new_zipfile_serialization=zipped)
+    _refused(path, "which no weights need|calls|no part of weights")
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_call_is_refused_in_every_protocol(tmp_path: Path, protocol: int) -> None:
+    path = tmp_path / "w.pt"
+    torch.save({"x": Payload(os.system, COMMAND)}, path, pickle_protocol=protocol)
+    _refused(path, "names posix.system")
+
+
+def test_a_sound_set_with_a_call_in_it_is_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "w.pt"
+    model = timm.create_model("test_resnet", pretrained=False)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    torch.save({"state_dict": before, "args": Payload(os.system, COMMAND)}, path)
+    for use in (recognize, lambda p: load_weights(model, p)):
+        with pytest.raises(CheckpointError, match=r"names posix\.system, which no weights need"):
+            use(path)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+OPCODES = {  # pickles written by hand
+    "INST": b"(S'true'\nios\nsystem\n.",
+    "OBJ": b"\x80\x02(cos\nsystem\nX\x04\x00\x00\x00trueo.",
+    "a module of Python 2": b"\x80\x02c__builtin__\neval\nX\x01\x00\x00\x001\x85R.",
+    "a renamed module": b"\x80\x02ccommands\ngetoutput\nX\x04\x00\x00\x00true\x85R.",
+    "a dotted name": b"\x80\x04\x8c\x07onconet\x8c\x09os.system\x93\x8c\x04true\x85R.",
+    "a dotted name of torch": b"\x80\x04\x8c\x05torch\x8c\x0aos.listdir\x93)R.",
+    "a name that is no text": b"\x80\x04K\x01K\x02\x93)R.",
+    "an object of a command": b"\x80\x02csubprocess\nPopen\n)\x81.",
+    "an object of torch": b"\x80\x02ctorch.utils.data\nDataLoader\n)\x81.",
+    "a foreign function": b"\x80\x02confoo\nbar\n)R.",
+    "a call of a tensor": b"\x80\x02]]\x85R.",
+    "a call with no tuple": b"\x80\x02ctorch\nSize\n]R.",
+    "a lazy module of torch": b"\x80\x02ctorch._utils\n_rebuild_tensor_v3\n(NK\x00))NNctorch\nonnx\ntR.",
+    "a text persistent id": b"\x80\x02Pos.system\n.",
+    "a foreign persistent id": b"\x80\x02X\x04\x00\x00\x00evil\x85Q.",
+    "a persistent id of the wrong type": b"\x80\x02K\x01Q.",
+    "an extension": b"\x80\x02\x82\x01.",
+    "a buffer out of band": b"\x80\x05\x97.",
+    "a state of a number": b"\x80\x02K\x01}b.",
+    "an empty stack": b"\x80\x02R.",
+    "no end": b"\x80\x02}",
+    "a memo that is not there": b"\x80\x02h\x05.",
+    "an unknown opcode": b"\x80\x02\xff.",
+    "a text longer than the file": b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x7fX.",
+    "a number longer than the file": b"\x80\x02\x8b\xff\xff\xff\x7f\x01.",
+    "a hash that never ends": b"\x80\x02}" + b"K\x01K\x02\x86" + b"2\x86" * 60 + b"K\x00s.",
+    "a set of such": b"\x80\x04\x8f(" + b"K\x01K\x02\x86" + b"2\x86" * 60 + b"\x90.",
+    "an item of a list": b"\x80\x02]K\x00K\x01s.",
+}
+
+
+@pytest.mark.parametrize("opcode", OPCODES)
+def test_a_pickle_by_hand_is_refused(tmp_path: Path, opcode: str) -> None:
+    _refused(_zip(tmp_path / "zip", OPCODES[opcode]))
+    _refused(_plain(tmp_path / "plain", OPCODES[opcode]))
+
+
+def _tensor_pickle(
+    *, numel: int, shape: tuple[int, ...], stride: tuple[int, ...], offset: int = 0
+) -> bytes:
+    """{"w": tensor} over the storage "0", whose count of numbers is free."""
+
+    class Tensor:
+        def __reduce__(self) -> tuple[Any, ...]:
+            args = (Stored(), offset, shape, stride, False, collections.OrderedDict())
+            return (torch._utils._rebuild_tensor_v2, args)
+
+    class Stored:
+        pass
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, obj: object) -> object:
+            kind = torch.FloatStorage
+            return ("storage", kind, "0", "cpu", numel) if isinstance(obj, Stored) else None
+
+    stream = io.BytesIO()
+    Pickler(stream, protocol=2).dump({"w": Tensor()})
+    return stream.getvalue()
+
+
+LIES = {
+    "a storage of 4 TB": {"numel": 1 << 40, "shape": (2,), "stride": (1,)},
+    "a storage of less than none": {"numel": -1, "shape": (2,), "stride": (1,)},
+    "a tensor beyond its storage": {"numel": 4, "shape": (5,), "stride": (1,)},
+    "a tensor that begins beyond it": {"numel": 4, "shape": (2,), "stride": (1,), "offset": 3},
+    "a tensor before its storage": {"numel": 4, "shape": (2,), "stride": (1,), "offset": -1},
+    "one number shown often": {"numel": 4, "shape": (1 << 40,), "stride": (0,)},
+    "steps backwards": {"numel": 4, "shape": (2,), "stride": (-1,)},
+    "a side of less than none": {"numel": 4, "shape": (-2,), "stride": (1,)},
+    "too few strides": {"numel": 4, "shape": (2, 2), "stride": (1,)},
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_sizes_that_lie_are_refused(tmp_path: Path, lie: str) -> None:
+    content = _tensor_pickle(**LIES[lie])  # type: ignore[arg-type]
+    numbers = struct.pack("<4f", 1, 2, 3, 4)
+    _refused(_zip(tmp_path / "zip", content, **{"0": numbers}))
+    tail = struct.pack("<q", LIES[lie]["numel"]) + numbers
+    _refused(_plain(tmp_path / "plain", content, ("0",), tail))
+
+
+def test_the_pickles_of_those_lies_are_sound_without_them(tmp_path: Path) -> None:
+    content = _tensor_pickle(numel=4, shape=(2, 2), stride=(1, 2))
+    numbers = struct.pack("<4f", 1, 2, 3, 4)
+    wanted = torch.tensor([[1.0, 3.0], [2.0, 4.0]])
+    for path in (
+        _zip(tmp_path / "zip", content, **{"0": numbers}),
+        _plain(tmp_path / "plain", content, ("0",), struct.pack("<q", 4) + numbers),
+    ):
+        assert torch.equal(read_weight_file(path).read(["w"])["w"], wanted)
+
+
+def test_a_compressed_zip_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + b"}0" * (8 << 20) + b"N.")
+    assert path.stat().st_size < 100_000
+    _refused(path, "compressed or longer than torch writes")
+
+
+def test_a_pickle_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    _refused(_zip(tmp_path / "zip", b"\x80\x02" + b"}" * (17 << 20)), "longer than torch writes")
+
+
+def test_a_module_that_holds_itself_ends(tmp_path: Path) -> None:
+    # a = Module(); a._modules = {"x": a, "y": a}
+    content = (
+        b"\x80\x02ctorch.nn.modules.container\nSequential\n)\x81q\x00}X\x08\x00\x00\x00_modules"
+        b"}(X\x01\x00\x00\x00xh\x00X\x01\x00\x00\x00yh\x00usb."
+    )
+    _refused(_zip(tmp_path / "zip", content), "holds no weights")
+    _refused(_zip(tmp_path / "nest", b"\x80\x02}q\x00X\x05\x00\x00\x00modelh\x00s."), "no weights")
+
+
+def test_little_memory_is_taken_by_a_file_that_claims_much(tmp_path: Path) -> None:
+    path = _plain(
+        tmp_path / "plain", _tensor_pickle(numel=1 << 38, shape=(1 << 38,), stride=(1,)), ("0",)
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    _refused(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
+
+
+def _sound(zipped: bool) -> bytes:
+    stream = io.BytesIO()
+    content = {"state_dict": torch.nn.Linear(3, 2).state_dict(), "epoch": 3, "args": {"lr": [0.1]}}
+    torch.save(content, stream, _use_new_zipfile_serialization=zipped)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "plain"])
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_damage_gives_weights_or_a_refusal(
+    tmp_path_factory: pytest.TempPathFactory, zipped: bool, data: st.DataObject
+) -> None:
+    content = bytearray(_sound(zipped))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damage") / "w"
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
+    try:
+        file = read_weight_file(path)
+    except CheckpointError:
+        return
+    try:
+        values = file.read(file.shapes)
+    except ForeignError:
+        return
+    assert all(tuple(v.shape) == file.shapes[name] for name, v in values.items())

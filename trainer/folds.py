@@ -1,0 +1,98 @@
+"""Cross-validation: one run a fold, and the scores of every image by the run that never saw it."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dali_pipelines.atomic import replacing
+from dali_pipelines.errors import ConfigError, DatasetError
+from dali_pipelines.manifest import read_manifest
+from dali_pipelines.recipe import Recipe
+from trainer.distributed import World, join_world
+from trainer.journal import write_status
+from trainer.metrics import evaluate_scores
+from trainer.predictions import read_predictions, write_csv
+from trainer.run_folder import SCORES
+from trainer.settings import TrainSettings
+from trainer.train import Ending, RunOptions, TrainResult, train
+
+FIGURES = "oof.json"
+
+log = logging.getLogger("mammo.train")
+
+
+@dataclass(frozen=True, slots=True)
+class CrossResult:
+    """The runs so far, in order of their folds, and the figures of all held-out scores together.
+
+    `scores` is the table of these; both are there once every fold is done.
+    """
+
+    state: Ending
+    runs: tuple[TrainResult, ...]
+    scores: Path
+    figures: dict[str, Any]
+
+
+def cross_validate(
+    settings: TrainSettings,
+    recipe: Recipe,
+    manifest: Path,
+    out: Path,
+    options: RunOptions | None = None,
+) -> CrossResult:
+    """A run for each fold of a manifest, in `out`/fold-0 and so on; `settings.fold` plays no part.
+
+    Run again, it goes on where it was stopped. Raises ConfigError where nothing would be held out,
+    and what `train` raises.
+    """
+    if settings.validate == "none":
+        raise ConfigError("--fold all holds out each fold in turn; leave validate at 'fold'")
+    options = options or RunOptions()
+    runs: list[TrainResult] = []
+    scores = out / SCORES
+    with join_world(options.device) as world:
+        for fold in _folds(manifest):
+            log.info("fold %d", fold)
+            one = replace(settings, fold=fold)
+            runs.append(train(one, recipe, manifest, out / f"fold-{fold}", options))
+            if runs[-1].state == "preempted":
+                _note(out, world, "preempted", runs)
+                return CrossResult("preempted", tuple(runs), scores, {})
+        figures = _gather(out, scores, runs, world)
+        _note(out, world, "done", runs)
+    return CrossResult("done", tuple(runs), scores, figures)
+
+
+def _folds(manifest: Path) -> list[int]:
+    frame = read_manifest(manifest)
+    if "fold" not in frame.columns or frame["fold"].isna().any():
+        raise DatasetError("the manifest has images without a fold; assign them with `mammo split`")
+    folds = sorted({int(fold) for fold in frame["fold"]})
+    if len(folds) < 2:
+        raise DatasetError(f"cross-validation needs 2 folds or more, the manifest has {len(folds)}")
+    return folds
+
+
+def _gather(out: Path, scores: Path, runs: Sequence[TrainResult], world: World) -> dict[str, Any]:
+    """The figures of the held-out scores of all runs, whose table rank 0 writes."""
+    world.gather(None)  # rank 0 has written the tables of all runs
+    tables = [read_predictions(run.rejects.with_name(SCORES)) for run in runs]
+    table = pd.concat(tables, ignore_index=True)
+    assert not table["image_id"].duplicated().any(), "an image was held out twice"
+    figures = evaluate_scores(table)
+    if world.is_main:
+        write_csv(table, scores)
+        with replacing(out / FIGURES) as aside:
+            aside.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return figures
+
+
+def _note(out: Path, world: World, state: Ending, runs: Sequence[TrainResult]) -> None:
+    if world.is_main:
+        write_status(out, state, folds=[run.best for run in runs])
