@@ -158,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
     parser.add_argument("--model", default="resnet18")
-    parser.add_argument("--size", default="512x256", help="of the images, HxW")
+    parser.add_argument("--size", default="256x128", help="of the images, HxW")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--turns", type=int, default=30)
     parser.add_argument("--steps", type=int, default=2, help="steps a turn")

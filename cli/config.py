@@ -14,7 +14,7 @@ _LISTED: Final = "{:<18}  {:<12}  {:<11}  {:<12}  {}"
 
 @click.group()
 def command() -> None:
-    """Show the resolved settings, or list the recipes or the presets of augmentation."""
+    """Show the resolved settings, or list recipes and presets."""
 
 
 @command.command(context_settings={"allow_extra_args": True})

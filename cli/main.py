@@ -39,7 +39,7 @@ COMMANDS: Final[dict[str, str]] = {  # each in cli/<name>.py, whose docstring be
     "demo": "Run the whole chain on synthetic exams.",
     "benchmark": "Measure how many images a second each part of the way takes.",
     "doctor": "Show what works on this machine.",
-    "config": "Show the resolved settings, or list the recipes.",
+    "config": "Show the resolved settings, or list recipes and presets.",
     "completion": "Print the completion script of a shell.",
 }
 

@@ -76,7 +76,7 @@ def command(
     r"""Score the images of a manifest, or of DICOM files and folders.
 
     \b
-    mammo predict train.parquet --ckpt runs/first/best.pt --fold 0 -O predictions.csv
+    mammo predict train.parquet --ckpt runs/first/ckpt/best.pt --fold 0 -O predictions.csv
     mammo predict one_exam/ --ckpt fold0.pt --ckpt fold1.pt
 
     The pixels are prepared by the recipe in the checkpoint. Images without a score are rows of

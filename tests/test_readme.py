@@ -40,8 +40,8 @@ def test_a_command_of_readme_is_understood(
     for name in ("train.csv", "train.parquet", "predictions.csv"):
         Path(name).touch()
     Path("train_images").mkdir()
-    Path("runs/first").mkdir(parents=True)
-    Path("runs/first/best.pt").touch()
+    Path("runs/first/ckpt").mkdir(parents=True)
+    Path("runs/first/ckpt/best.pt").touch()
     monkeypatch.setattr(ShardSet, "open", lambda out: out)  # there are none here
     command = import_module(f"cli.{words[0]}").command
     code = 0

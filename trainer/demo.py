@@ -33,6 +33,7 @@ from dali_pipelines.recipe import Recipe, load_recipe
 from dali_pipelines.rejects.table import read_rejects
 from dali_pipelines.settings import build, read_yaml
 from dali_pipelines.splits import assign_folds, require_no_overlap
+from trainer.augment.presets import preset_layers
 from trainer.distributed import Device
 from trainer.environment import versions
 from trainer.metrics import Figures, evaluate_scores
@@ -154,7 +155,7 @@ def _train(manifest: Path, run: Path, recipe: Recipe, settings: DemoSettings) ->
     with resources.as_file(resources.files("configs") / "train" / "demo.yaml") as file:
         layers = [("demo.yaml", read_yaml(file)), ("demo", {"seed": settings.seed})]
     options = RunOptions(device=settings.device, resume="no")
-    return train(build(TrainSettings, layers)[0], recipe, manifest, run, options)
+    return train(build(TrainSettings, preset_layers(layers))[0], recipe, manifest, run, options)
 
 
 def _report(

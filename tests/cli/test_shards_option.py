@@ -18,8 +18,10 @@ from dali_pipelines.phantom.exams import write_phantoms
 from dali_pipelines.phantom.patients import PhantomSettings
 from dali_pipelines.splits import assign_folds
 from trainer.checkpoint import load_checkpoint
-from trainer.epoch import Source, Step
+from trainer.epoch import Step
 from trainer.run import Run
+from trainer.run_folder import LAST
+from trainer.source import Source
 
 SMALL = ["--set", "resize.size=[48, 32]"]
 RUN = [
@@ -58,10 +60,10 @@ def test_shards_and_dicom_give_the_same_weights_and_scores(
     asked = [*SMALL, "--set", f"resize.bits={rounded}"]
     run(train, manifest, "-O", tmp_path / "dicom", *RUN, *asked)
     run(train, manifest, "-O", tmp_path / "shards", *RUN[2:], "--shards", shards)
-    dicom, stored = (load_checkpoint(tmp_path / name / "last.pt") for name in ("dicom", "shards"))
+    dicom, stored = (load_checkpoint(tmp_path / name / LAST) for name in ("dicom", "shards"))
     assert stored.recipe_hash == dicom.recipe_hash
     assert all(torch.equal(stored.model[name], value) for name, value in dicom.model.items())
-    ckpt = ["--ckpt", tmp_path / "shards" / "last.pt", "--device", "cpu"]
+    ckpt = ["--ckpt", tmp_path / "shards" / LAST, "--device", "cpu"]
     run(predict, manifest, *ckpt, "-O", tmp_path / "a.csv", "--shards", shards)
     run(predict, manifest, *ckpt, "-O", tmp_path / "b.csv")
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
@@ -83,9 +85,9 @@ def test_a_run_on_one_goes_on_with_the_other(
     with monkeypatch.context() as patch:
         patch.setattr(Run, "train", stopped_at_once(Run.train))
         assert run(train, *args, *sources[first], *short).exit_code == 75
-    assert load_checkpoint(tmp_path / "run/last.pt").blocks == 1
+    assert load_checkpoint(tmp_path / "run" / LAST).blocks == 1
     assert run(train, *args, *sources[second], *short).exit_code == 0
-    whole, mixed = (load_checkpoint(tmp_path / name / "last.pt") for name in ("whole", "run"))
+    whole, mixed = (load_checkpoint(tmp_path / name / LAST) for name in ("whole", "run"))
     assert all(torch.equal(mixed.model[name], value) for name, value in whole.model.items())
 
 

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.evidence.cross_validation import ROOT, Study, mammo, scan
+from tests.evidence.cross_validation import Study, mammo, scan
 from tests.evidence.patient_bootstrap import auroc_interval
 
 FOLDS = 4
-FLOOR, SLICE_FLOOR = 0.90, 0.60  # the slice is one fold of 48 patients
+FLOOR, SLICE_FLOOR = 0.90, 0.60  # the slice is one fold of 32 patients
 MAX_CPU_SECONDS = 600  # of one fold, all threads
 RECIPE = ("--recipe", "demo", "--set", "resize.size=[160, 128]")
+ROOT = Path(__file__).parents[2]
 CONFIG = "configs/train/demo.yaml"
 EPOCHS = "3"
 
@@ -26,7 +27,7 @@ EPOCHS = "3"
 def phantoms(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
     """A folder with exams/, the manifest true.parquet with their own labels, and shards/."""
     folder = tmp_path_factory.mktemp("learning")
-    size = ("--patients", "400") if full else ("--patients", "48", "--size", "256x208")
+    size = ("--patients", "400") if full else ("--patients", "32", "--size", "256x208")
     mammo("phantom", folder / "exams", *size)
     exams, manifest = folder / "exams", folder / "true.parquet"
     scan(exams / "images", exams / "labels.csv", manifest, FOLDS)

@@ -66,12 +66,19 @@ RUNS: dict[str, tuple[str, ...]] = {
         " --device cpu --max-rejects 100%",
         "train out/m.parquet -O out/stored_run --shards out/shards --model test_resnet --fold 0"
         " --epochs 1 --device cpu --max-rejects 100%",
+        "train out/m.parquet -O out/folds --shards out/shards --model test_resnet --fold all"
+        " --unit breast --epochs 1 --device cpu --max-rejects 100% --set log_blocks=1"
+        " --set track=[tensorboard] --json",
+    ),
+    "export": (
+        "export out/run/ckpt/last.pt -O out/model.onnx",
+        "export out/run/ckpt/last.pt -O out/model.safetensors",
     ),
     "predict": (
-        "predict out/m.parquet --ckpt out/run/last.pt -O out/p.csv --max-rejects 100%",
-        "predict in --ckpt out/run/last.pt -O out/direct.csv --max-rejects 100% --json",
-        "predict out/m.parquet --ckpt out/run/last.pt -O out/stored.csv --shards out/shards",
-        "predict out/m.parquet --ckpt out/run/last.pt -O out/boxed.csv"
+        "predict out/m.parquet --ckpt out/run/ckpt/last.pt -O out/p.csv --max-rejects 100%",
+        "predict in --ckpt out/run/ckpt/last.pt -O out/direct.csv --max-rejects 100% --json",
+        "predict out/m.parquet --ckpt out/run/ckpt/last.pt -O out/stored.csv --shards out/shards",
+        "predict out/m.parquet --ckpt out/run/ckpt/last.pt -O out/boxed.csv"
         " --review out/sheets/boxes.csv",
     ),
     "evaluate": (
@@ -95,7 +102,7 @@ CHANGED = (
     "preprocess out/m.parquet out/late --recipe demo",
     "train out/m.parquet -O out/late_run --recipe demo --model test_resnet --fold 0 --epochs 1"
     " --device cpu",
-    "predict out/m.parquet --ckpt out/run/last.pt -O out/late.csv",
+    "predict out/m.parquet --ckpt out/run/ckpt/last.pt -O out/late.csv",
     "montage out/m.parquet -O out/late_sheets --recipe demo",
     "preview out/m.parquet -O out/late_previews --recipe demo",
     "scan in -O out/late.parquet",
@@ -107,8 +114,8 @@ WRONG = (  # usage and data errors that know of ids
     "scan in -O in",
     "split out/json.parquet --folds 50",
     "train out/json.parquet -O out/wrong --recipe demo",
-    "predict in/nowhere --ckpt out/run/last.pt -O out/wrong.csv",
-    "predict out/json.parquet --ckpt out/run/last.pt -O out/wrong.csv --shards out/arrays",
+    "predict in/nowhere --ckpt out/run/ckpt/last.pt -O out/wrong.csv",
+    "predict out/json.parquet --ckpt out/run/ckpt/last.pt -O out/wrong.csv --shards out/arrays",
     "preprocess out/m.parquet out/wrong_boxes --recipe demo --review labels.csv",
     "predict in --ckpt labels.csv -O out/wrong.csv",
     "evaluate out/m.parquet",
@@ -266,7 +273,7 @@ def test_no_bad_input_gives_its_name_away(
             case.after(folder / "bad" / f"{NAME} {case.name}")
     later = [
         "preprocess out/bad.parquet out/bad_shards --recipe demo",
-        "predict out/bad.parquet --ckpt out/run/last.pt -O out/bad_scores.csv",
+        "predict out/bad.parquet --ckpt out/run/ckpt/last.pt -O out/bad_scores.csv",
     ]
     if full:
         later += [
@@ -274,7 +281,7 @@ def test_no_bad_input_gives_its_name_away(
             "verify out/bad.parquet --all",
             "preview out/bad.parquet -O out/bad_previews --recipe demo",
             "rejects out/bad_rejects.csv",
-            "predict bad --ckpt out/run/last.pt -O out/bad_direct.csv",
+            "predict bad --ckpt out/run/ckpt/last.pt -O out/bad_direct.csv",
         ]
     leaks += said_and_written(folder, *later)
     record_evidence("privacy_canary_bad_inputs", {"cases": len(cases), "leaks": leaks})

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.utils.deterministic
 
-from trainer.arithmetic import fixed_arithmetic
+from trainer.arithmetic import fixed_arithmetic, seed_draws
 from trainer.distributed import World
 from trainer.optim.settings import SpeedSettings
 
@@ -69,3 +69,15 @@ def test_a_deterministic_run_asks_for_a_fixed_workspace(monkeypatch: pytest.Monk
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # also fixed, and the user's choice
     with fixed_arithmetic(GPU, 1, SpeedSettings(deterministic=True)):
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
+def test_draws_are_those_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    seed_draws(5, torch.device("cpu"))
+    assert torch.equal(torch.rand(3), wanted)
+    gpus = [torch.Generator(), torch.Generator()]
+    monkeypatch.setattr(torch.cuda, "default_generators", gpus)
+    seed_draws(5, torch.device("cuda", 1))
+    assert torch.equal(torch.rand(3, generator=gpus[1]), wanted)
+    assert gpus[0].initial_seed() != 5

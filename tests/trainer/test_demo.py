@@ -24,7 +24,7 @@ def test_every_step_is_told_and_figures_are_of_the_held_out_fold(demo) -> None:
     assert result.figures["image/n"] == 8  # two of eight patients
     assert len(pd.read_csv(out / "predictions.csv")) == 8
     assert (out / "manifest.key").stat().st_mode & 0o777 == 0o600
-    assert {"last.pt", "metrics.jsonl", "status.json"} <= {p.name for p in (out / "run").iterdir()}
+    assert {"ckpt", "metrics.jsonl", "status.json"} <= {p.name for p in (out / "run").iterdir()}
 
 
 def test_the_page_names_the_three_odd_inputs_and_says_what_it_proves(demo) -> None:

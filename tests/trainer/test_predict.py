@@ -35,7 +35,6 @@ def save(tmp_path: Path) -> Callable[..., Path]:
             optimizer={},
             epoch=1,
             blocks=0,
-            tally=[0.0, 0.0],
             data="",
             best={},
             history=[],

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainer.augment.draws import change_stream, choose, uniforms
+from trainer.augment.draws import Numbers, change_stream, choose, uniforms
 from trainer.augment.dropout import drop_holes
 from trainer.augment.levels import Levels, from_gray, to_gray
 from trainer.augment.movement import FLIPS, RESAMPLED, Draw, Rows, plan_movement
@@ -25,7 +25,7 @@ from trainer.augment.tone import change_brightness, change_curve, change_gamma, 
 from trainer.augment.upload import upload
 from trainer.augment.warp import flip, warp
 
-Apply = Callable[[torch.Tensor, NDArray[np.float64]], torch.Tensor]
+Apply = Callable[[torch.Tensor, Numbers], torch.Tensor]
 Part = tuple[Change, int, Apply]  # a change, how many numbers an image takes, what it does
 _AXES: Final = dict(zip(FLIPS, (3, 2), strict=True))
 
@@ -60,7 +60,7 @@ class Augmenter:
 
     def _draw(
         self, epoch: int, positions: NDArray[np.int64], change: Change, rows: Rows, count: int
-    ) -> NDArray[np.float64]:
+    ) -> Numbers:
         """Numbers (len(rows), count) of one change, for the images at `positions[rows]`."""
         return uniforms(self.seed, epoch, positions[rows], change_stream(change), count)
 

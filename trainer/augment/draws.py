@@ -17,10 +17,12 @@ MIXUP: Final = 1
 _FIRST_CHANGE: Final = 2
 _WORD: Final = 1 << 64
 
+Numbers = NDArray[np.float64]
+
 
 def uniforms(
     seed: int, epoch: int, positions: NDArray[np.int64], stream: int, count: int
-) -> NDArray[np.float64]:
+) -> Numbers:
     """Numbers (N, count) in [0, 1), one row for each of `positions` (N,) in the epoch."""
     rows = np.empty((len(positions), count))
     key = np.array([seed % _WORD, epoch], np.uint64)
@@ -28,6 +30,11 @@ def uniforms(
         place = np.array([0, 0, stream, position % _WORD], np.uint64)
         np.random.Generator(np.random.Philox(counter=place, key=key)).random(out=row)
     return rows
+
+
+def spread(numbers: Numbers, low: float, high: float) -> Numbers:
+    """Numbers in [0, 1) spread over [low, high)."""
+    return low + numbers * (high - low)
 
 
 def change_stream(change: Change) -> int:

@@ -4,11 +4,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trainer.augment.draws import Numbers, spread
 from trainer.augment.texture_settings import DropoutSettings
-from trainer.augment.tone import spread
 from trainer.augment.upload import upload
-
-Numbers = NDArray[np.float64]
 
 
 def drop_holes(planes: torch.Tensor, draws: Numbers, settings: DropoutSettings) -> torch.Tensor:

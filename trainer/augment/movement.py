@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.augment.draws import Numbers
 from trainer.augment.placement import (
     Matrices,
     Size,
@@ -26,7 +27,6 @@ FLIPS: Final[tuple[Change, ...]] = ("hflip", "vflip")
 _CORNERS: Final = 6  # numbers for `corner_matrices`
 
 Rows = NDArray[np.int64]
-Numbers = NDArray[np.float64]
 Draw = Callable[[Change, Rows, int], Numbers]  # (change, rows, k) -> (len(rows), k) in [0, 1)
 
 

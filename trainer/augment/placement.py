@@ -7,10 +7,10 @@ float64 takes a place p to A p + t. Those here move the image; `inverted` tells 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.augment.draws import Numbers
 from trainer.augment.geometry_settings import AffineSettings, CropSettings, ElasticSettings
 
 Matrices = NDArray[np.float64]  # (N, 2, 3)
-Draws = NDArray[np.float64]
 Size = tuple[int, int]  # (H, W) px
 
 
@@ -43,7 +43,7 @@ def flip_matrices(horizontal: NDArray[np.bool_], vertical: NDArray[np.bool_]) ->
     return matrices
 
 
-def crop_boxes(draws: Draws, size: Size, settings: CropSettings) -> NDArray[np.float64]:
+def crop_boxes(draws: Numbers, size: Size, settings: CropSettings) -> Numbers:
     """Boxes (N, 4) to cut out: x and y of the center, half of width and height; `draws` (N, 4).
 
     The ratio is drawn evenly on a logarithmic scale, as in Inception's random crops.
@@ -60,7 +60,7 @@ def crop_boxes(draws: Draws, size: Size, settings: CropSettings) -> NDArray[np.f
     return np.stack([x, y, half_width, half_height], axis=1)
 
 
-def crop_matrices(boxes: NDArray[np.float64], size: Size, settings: CropSettings) -> Matrices:
+def crop_matrices(boxes: Numbers, size: Size, settings: CropSettings) -> Matrices:
     """What enlarges those boxes to the frame."""
     x, y, half_width, half_height = boxes.T
     across, down = size[1] / 2 / half_width, size[0] / 2 / half_height
@@ -71,7 +71,7 @@ def crop_matrices(boxes: NDArray[np.float64], size: Size, settings: CropSettings
     return np.array(rows).transpose(2, 0, 1)
 
 
-def affine_matrices(draws: Draws, size: Size, settings: AffineSettings) -> Matrices:
+def affine_matrices(draws: Numbers, size: Size, settings: AffineSettings) -> Matrices:
     """Shear, scale, rotation about the center and shift; `draws` (N, 6)."""
     sides = 2 * draws - 1
     angle = np.radians(settings.rotate) * sides[:, 0]
@@ -92,7 +92,7 @@ def affine_matrices(draws: Draws, size: Size, settings: AffineSettings) -> Matri
     return np.array(rows).transpose(2, 0, 1)
 
 
-def corner_matrices(draws: Draws, size: Size, settings: ElasticSettings) -> Matrices:
+def corner_matrices(draws: Numbers, size: Size, settings: ElasticSettings) -> Matrices:
     """What takes three corners of a square in the middle to random places near; `draws` (N, 6).
 
     The square is two thirds of the shorter edge wide, as in albumentations' elastic transform.
@@ -105,6 +105,6 @@ def corner_matrices(draws: Draws, size: Size, settings: ElasticSettings) -> Matr
     return matrices + identity(len(draws))
 
 
-def _product(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+def _product(left: Numbers, right: Numbers) -> Numbers:
     """(N, 2, 2) times (N, 2, k), written out: the same bits on any machine."""
     return left[:, :, :1] * right[:, :1] + left[:, :, 1:] * right[:, 1:]

@@ -8,15 +8,12 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
+from trainer.augment.draws import Numbers, spread
 from trainer.augment.hashing import normal_field, upload_keys
 from trainer.augment.texture_settings import BlurSettings, DownscaleSettings, NoiseSettings
-from trainer.augment.tone import per_image, spread
-from trainer.augment.upload import upload
-
-Numbers = NDArray[np.float64]
+from trainer.augment.upload import per_image, upload
 
 
 def downscale(planes: torch.Tensor, draws: Numbers, settings: DownscaleSettings) -> torch.Tensor:

@@ -4,24 +4,25 @@ Every function takes planes (N, 1, H, W) with black 0 and white 1 and numbers (N
 gives planes within [0, 1].
 """
 
+from typing import Final
+
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from trainer.augment.draws import Numbers, spread
 from trainer.augment.tone_settings import (
     BrightnessSettings,
     CurveSettings,
     GammaSettings,
     WindowSettings,
 )
-from trainer.augment.upload import upload
+from trainer.augment.upload import per_image
 
-Draws = NDArray[np.float64]
-_LEAST: float = 2.0**-60  # keeps the normal quantile finite; far below the step of a draw, 2**-53
+_LEAST: Final = 2.0**-60  # keeps the normal quantile finite; far below the step of a draw, 2**-53
 
 
-def move_window(planes: torch.Tensor, draws: Draws, settings: WindowSettings) -> torch.Tensor:
+def move_window(planes: torch.Tensor, draws: Numbers, settings: WindowSettings) -> torch.Tensor:
     """Gray within a window moved and widened at random; `draws` (N, 2)."""
     center = 0.5 + spread(draws[:, 0], -settings.center, settings.center)
     width = 1 + spread(draws[:, 1], -settings.width, settings.width)
@@ -29,19 +30,19 @@ def move_window(planes: torch.Tensor, draws: Draws, settings: WindowSettings) ->
 
 
 def change_brightness(
-    planes: torch.Tensor, draws: Draws, settings: BrightnessSettings
+    planes: torch.Tensor, draws: Numbers, settings: BrightnessSettings
 ) -> torch.Tensor:
     """Gray x (1 + contrast) + add; `draws` (N, 2)."""
     factor = 1 + spread(draws[:, 0], *settings.contrast)
     return _linear(planes, factor, spread(draws[:, 1], *settings.add))
 
 
-def change_gamma(planes: torch.Tensor, draws: Draws, settings: GammaSettings) -> torch.Tensor:
+def change_gamma(planes: torch.Tensor, draws: Numbers, settings: GammaSettings) -> torch.Tensor:
     """Gray to a random power; `draws` (N, 1)."""
     return planes.clamp(0, 1).pow(per_image(spread(draws[:, 0], *settings.power), planes))
 
 
-def change_curve(planes: torch.Tensor, draws: Draws, settings: CurveSettings) -> torch.Tensor:
+def change_curve(planes: torch.Tensor, draws: Numbers, settings: CurveSettings) -> torch.Tensor:
     """Gray by a Bezier curve from 0 to 1 with random handles; `draws` (N, 2)."""
     normal = settings.spread * ndtri(np.maximum(draws, _LEAST))
     low, high = (
@@ -55,15 +56,5 @@ def change_curve(planes: torch.Tensor, draws: Draws, settings: CurveSettings) ->
     return curved.clamp_(0, 1)
 
 
-def spread(draws: Draws, low: float, high: float) -> Draws:
-    """Numbers in [0, 1) spread over [low, high)."""
-    return low + draws * (high - low)
-
-
-def per_image(values: Draws, planes: torch.Tensor) -> torch.Tensor:
-    """One float32 number for each image, (N, 1, 1, 1) on the device of `planes`."""
-    return upload(values, torch.float32, planes.device)[:, None, None, None]
-
-
-def _linear(planes: torch.Tensor, factor: Draws, offset: Draws) -> torch.Tensor:
+def _linear(planes: torch.Tensor, factor: Numbers, offset: Numbers) -> torch.Tensor:
     return (planes * per_image(factor, planes)).add_(per_image(offset, planes)).clamp_(0, 1)

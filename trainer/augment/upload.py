@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 def upload(values: ArrayLike, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
@@ -14,3 +14,8 @@ def upload(values: ArrayLike, dtype: torch.dtype, device: torch.device) -> torch
     if device.type == "cuda":
         return table.pin_memory().to(device, non_blocking=True)
     return table.to(device)
+
+
+def per_image(values: NDArray[np.float64], planes: torch.Tensor) -> torch.Tensor:
+    """One float32 number for each of N planes, (N, 1, 1, 1) on their device."""
+    return upload(values, torch.float32, planes.device)[:, None, None, None]

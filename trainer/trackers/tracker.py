@@ -61,8 +61,12 @@ class Trackers:
 
 
 def open_trackers(names: Sequence[str], folder: Path, first_step: int) -> Trackers:
-    """The trackers of those names; DeviceError where the package of one is not installed."""
-    return Trackers({name: _open(name, folder, first_step) for name in names})
+    """The trackers of those names that take up the run; those that do not are warned of.
+
+    Raises DeviceError where the package of one is not installed.
+    """
+    opened = {name: _open(name, folder, first_step) for name in names}
+    return Trackers({name: tracker for name, tracker in opened.items() if tracker is not None})
 
 
 def kept_id(folder: Path, name: str) -> str | None:
@@ -81,7 +85,7 @@ def _ids(folder: Path) -> dict[str, str]:
     return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
 
 
-def _open(name: str, folder: Path, first_step: int) -> Tracker:
+def _open(name: str, folder: Path, first_step: int) -> Tracker | None:
     try:
         tracker: Tracker = importlib.import_module(f"trainer.trackers.{name}").open_tracker(
             folder, first_step
@@ -91,6 +95,9 @@ def _open(name: str, folder: Path, first_step: int) -> Tracker:
             f"sending figures to {name} needs the package {error.name!r}, which is not installed; "
             f"install it, or leave {name} out of track"
         ) from error
+    except Exception as error:  # noqa: BLE001 - as in Trackers: its server may be away for a while
+        log.warning("%s did not take up the run: %s", name, type(error).__name__)
+        return None
     return tracker
 
 

@@ -78,6 +78,8 @@ def call(function: Any, args: Any) -> Any:
         raise ForeignError(f"calls {function!s:.80}, which no weights need, and is not opened")
     try:
         return Stub(function) if made is None else made(*args)
+    except ForeignError:  # is a ValueError, but says more
+        raise
     except (TypeError, ValueError, AttributeError) as error:
         raise ForeignError(f"calls {function} with what it does not take") from error
 

@@ -6,7 +6,8 @@ from torch import nn
 
 from dali_pipelines.errors import ConfigError
 from trainer.distributed import World
-from trainer.optim.settings import SpeedSettings
+from trainer.optim.frozen import apply_frozen, set_training
+from trainer.optim.settings import OptimSettings, SpeedSettings
 from trainer.optim.speed import amp_dtype, build_scaler, memory_format, precision, prepare_model
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -123,3 +124,27 @@ def test_batch_norm_is_shared_among_several_gpus(
 def test_batch_norm_cannot_be_shared_on_cpus() -> None:
     with pytest.raises(ConfigError, match="needs a GPU for each rank"):
         prepare_model(nn.Linear(1, 1), SpeedSettings(sync_bn=True), World(0, 2, 2, CPU))
+
+
+@pytest.mark.slow
+def test_a_compiled_network_learns_as_the_plain_one_does() -> None:
+    """In training and in evaluation, and with a part frozen after it was compiled."""
+    torch.manual_seed(0)
+    layers = nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(72, 1)
+    plain = nn.Sequential(*layers)
+    compiled = prepare_model(copy.deepcopy(plain), SpeedSettings(compile=True), ALONE)
+    images = torch.randn(4, 1, 8, 8)
+    frozen = OptimSettings(frozen=("0", "1"), frozen_epochs=1)
+    for epoch in (2, 0):
+        for model in (plain, compiled):
+            apply_frozen(model, frozen, epoch)
+            set_training(model, True)
+            model.zero_grad(set_to_none=True)
+            model(images).square().mean().backward()
+        for p, q in zip(plain.parameters(), compiled.parameters(), strict=True):
+            assert (p.grad is None) == (q.grad is None) == (not p.requires_grad)
+            if p.grad is not None:
+                torch.testing.assert_close(q.grad, p.grad, rtol=1e-3, atol=1e-4)
+    assert not plain[1].training
+    with torch.inference_mode():
+        torch.testing.assert_close(compiled.eval()(images), plain.eval()(images))

@@ -216,3 +216,12 @@ def test_mlflow_gets_settings_by_their_dotted_names(mlflow: _Server, tmp_path: P
     mlflow.asked = {}
     open_trackers(["mlflow"], tmp_path, 0).config({f"many{i}": i for i in range(250)})
     assert len(mlflow.settings) == 253
+
+
+def test_a_server_that_is_away_does_not_keep_a_run_from_going_on(
+    wandb: _Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wandb.asked = {"id": "another"}  # the stand-in then refuses
+    _run("wandb", tmp_path, 0, range(1, 3))
+    assert caplog.messages == ["wandb did not take up the run: AssertionError"]
+    assert wandb.points == {}
