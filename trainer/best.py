@@ -51,9 +51,9 @@ def finish_run(run: Run, source: Source, journal: Journal) -> str:
 
 def _average(run: Run, source: Source, journal: Journal) -> None:
     """Write the mean of the best epochs with its monitored figure, unless the run is stopped."""
-    epochs = run.top_epochs
-    paths = [journal.folder / epoch_file(epoch) for epoch in epochs]
-    weights = average_weights(load_checkpoint(path).weights for path in paths)
+    files = {epoch: journal.folder / epoch_file(epoch) for epoch in run.top_epochs}
+    epochs = [epoch for epoch, path in files.items() if path.exists()]  # all, but after damage
+    weights = average_weights(load_checkpoint(files[epoch]).weights for epoch in epochs)
     restore_model(run.learner.scored, weights, "the average of the best epochs")
     logits = run.score(source)
     if run.is_stopped():

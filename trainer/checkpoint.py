@@ -157,7 +157,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
     Raises CheckpointError where it is neither, DamagedError where that is for lost bytes.
     """
     if not path.is_file():
-        inside = sorted([*path.glob("*.pt"), *path.glob("ckpt/*.pt")])  # best.pt before last.pt
+        inside = [*path.glob("best.pt"), *path.glob("ckpt/best.pt"), *path.glob("*.pt")]
         better = f", which is a folder; name {str(inside[0])!r} in it" if inside else ""
         raise CheckpointError(f"no checkpoint {str(path)!r}{better}")
     try:

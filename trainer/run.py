@@ -87,6 +87,11 @@ class Run:
         )
 
     @property
+    def is_at_end(self) -> bool:
+        """Whether every block of the epoch is done."""
+        return self.blocks == self.lengths[self.epoch]
+
+    @property
     def place(self) -> dict[str, int]:
         """Where the run is, for a row of figures: epoch, from 1, and blocks in all."""
         return {"epoch": self.epoch + 1, "step": sum(self.lengths[: self.epoch]) + self.blocks}

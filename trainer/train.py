@@ -159,19 +159,23 @@ def _save(run: Run, source: Source, journal: Journal) -> None:
 
 def _train(run: Run, source: Source, journal: Journal) -> bool:
     """Train to the end of the epoch; False where the run was asked to stop before."""
-    saved = logged = run.blocks
-    settings = run.settings
+    settings, before = run.settings, run.blocks
     for step in run.train(source):
         if step.stop:
             return False
-        if settings.log_blocks and run.blocks - logged >= settings.log_blocks:
-            logged = run.blocks
+        # rows at the same places however often the run was taken up; that of the epoch follows
+        if _passes(settings.log_blocks, before, run.blocks) and not run.is_at_end:
             journal.metrics_row({**run.place, "block": run.blocks, **run.progress()})
             journal.timing_row({**run.place, "block": run.blocks, **run.learner.timing.row()})
-        if settings.save_blocks and run.blocks - saved >= settings.save_blocks:
-            saved = run.blocks
+        if _passes(settings.save_blocks, before, run.blocks):
             _save(run, source, journal)
+        before = run.blocks
     return True
+
+
+def _passes(every: int, before: int, now: int) -> bool:
+    """Whether a multiple of `every` lies in (before, now]; never where that is 0."""
+    return every > 0 and now // every > before // every
 
 
 def _validate(run: Run, source: Source, journal: Journal) -> bool:

@@ -1,9 +1,9 @@
 """`mammo preprocess` in processes of its own, which may be killed, and what it must come to."""
 
-import multiprocessing as mp
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from cli.main import main
@@ -11,10 +11,7 @@ from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_ca
 from dali_pipelines.phantom.exams import write_phantoms
 from dali_pipelines.phantom.patients import PhantomSettings
 from dali_pipelines.shards.rows import read_rows
-
-# Forked from a process that has imported all there is, a run is at work in 50 ms and not in 2 s.
-CONTEXT = mp.get_context("forkserver")
-CONTEXT.set_forkserver_preload([__name__, "dali_pipelines.shards.preprocess"])
+from tests.evidence.forked import CONTEXT
 
 SHARD = 4
 OPTIONS = ("--recipe", "demo", "--set", "resize.size=[96, 80]", "--device", "cpu", "-j", "1")
@@ -30,7 +27,7 @@ def write_images(folder: Path, patients: int) -> Path:
     return settings.manifest
 
 
-def start(manifest: Path, out: Path, *options: str) -> "mp.context.ForkServerProcess":
+def start(manifest: Path, out: Path, *options: str) -> ForkServerProcess:
     """A run under way; what it says goes to a file beside `out`."""
     args = ["-q", "preprocess", str(manifest), str(out), *OPTIONS, "--shard-size", str(SHARD)]
     said_by(out).unlink(missing_ok=True)

@@ -19,8 +19,8 @@ from dali_pipelines.recipe import load_recipe
 from dali_pipelines.shards.preprocess import WHOLE
 from dali_pipelines.shards.processes import Job, preprocess_together
 from dali_pipelines.shards.settings import ShardSettings
+from tests.evidence.forked import CONTEXT
 from tests.evidence.shard_runs import (
-    CONTEXT,
     OPTIONS,
     SHARD,
     files_in,

@@ -4,16 +4,14 @@ Each naming is known by one parameter that a file of it always has; what stands 
 the file is a prefix of all its names ("module.", "image_encoder.", ...).
 """
 
-import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-Rename = Callable[[Iterable[str]], dict[str, str]]  # timm's names by the names of a file
+from trainer.weights.efficientnet_names import pytorch_names, torchvision_names
 
-_DEPTHS: Final = (1.0, 1.1, 1.2, 1.4, 1.8, 2.2, 2.6, 3.1)  # of B0 ... B7, Tan & Le 2019, table 1
-_REPEATS: Final = (1, 2, 2, 3, 3, 4, 1)  # blocks of each stage of B0
+Rename = Callable[[Iterable[str]], dict[str, str]]  # timm's names by the names of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,63 +61,8 @@ def _by_rules(*rules: tuple[str, str]) -> Rename:
     return rename
 
 
-_OF_STAGE_0: Final = {  # depthwise separable blocks have no expansion
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn1",
-    "_se_reduce": "se.conv_reduce",
-    "_se_expand": "se.conv_expand",
-    "_project_conv": "conv_pw",
-    "_bn2": "bn2",
-}
-_OF_STAGES: Final = {
-    "_expand_conv": "conv_pw",
-    "_bn0": "bn1",
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn2",
-    "_se_reduce": "se.conv_reduce",
-    "_se_expand": "se.conv_expand",
-    "_project_conv": "conv_pwl",
-    "_bn2": "bn3",
-}
-_AROUND: Final = {
-    "_conv_stem": "conv_stem",
-    "_bn0": "bn1",
-    "_conv_head": "conv_head",
-    "_bn1": "bn2",
-    "_fc": "classifier",
-}
-
-
-def _efficientnet(names: Iterable[str]) -> dict[str, str]:
-    """Names of efficientnet_pytorch, whose blocks are counted through all stages."""
-    names = list(names)
-    parts = {name: name.split(".") for name in names}
-    blocks = {int(p[1]) for p in parts.values() if p[0] == "_blocks" and p[1].isdecimal()}
-    stages = _stages(len(blocks))
-    renamed = {}
-    for name, (first, *rest) in parts.items():
-        if first in _AROUND:
-            renamed[name] = ".".join((_AROUND[first], *rest))
-        elif first == "_blocks" and len(rest) > 1 and rest[0].isdecimal() and stages:
-            stage, place = stages[int(rest[0])]
-            layer = (_OF_STAGES if stage else _OF_STAGE_0).get(rest[1])
-            if layer:
-                renamed[name] = ".".join(("blocks", str(stage), str(place), layer, *rest[2:]))
-    return renamed
-
-
-def _stages(count: int) -> dict[int, tuple[int, int]]:
-    """(stage, place in it) of each of `count` blocks of an EfficientNet; {} if there is none."""
-    for depth in _DEPTHS:
-        lengths = [math.ceil(repeat * depth) for repeat in _REPEATS]
-        if sum(lengths) == count:
-            places = [(stage, place) for stage, n in enumerate(lengths) for place in range(n)]
-            return dict(enumerate(places))
-    return {}
-
-
 _NAMINGS: Final = (
-    Naming("efficientnet_pytorch", "_conv_stem.weight", _efficientnet),
+    Naming("efficientnet_pytorch", "_conv_stem.weight", pytorch_names),
     Naming(
         "Mirai",
         "downsampler.conv1.weight",
@@ -142,6 +85,11 @@ _NAMINGS: Final = (
             (r"norm\.(\w+)", r"head.norm.\1"),
             (r"head\.(\w+)", r"head.fc.\1"),
         ),
+    ),
+    Naming(
+        "EfficientNet of torchvision",
+        "features.1.0.block.0.0.weight",
+        torchvision_names,
     ),
     Naming(
         "ConvNeXt of torchvision",

@@ -233,8 +233,8 @@ def test_ctrl_c_and_a_polite_end_are_for_the_parent(
 ) -> None:
     pid = facts(harmful, starting_with)["pid"]
     assert os.getpgid(pid) != os.getpgid(0)
-    os.kill(pid, signal.SIGINT)
-    os.kill(pid, signal.SIGTERM)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        os.kill(pid, number)
     harmful.decode(starting_with(GOOD), RECIPE)
     assert facts(harmful, starting_with)["pid"] == pid
 
