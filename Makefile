@@ -55,6 +55,7 @@ bench: $(BENCH)  ## measure start-up, each part, us against others (DATA=files):
 	mv $(RESULT).part $(RESULT)
 	$(BIN)/python -m benchmarks.peers $(DATA:%=--data %)
 	$(BIN)/python -m benchmarks.reduced_decode $(DATA:%=--data %)
+	$(BIN)/python -m benchmarks.train_overhead
 
 $(BENCH): $(RUN)
 	$(BIN)/pip install -qq --editable '.[bench]'

@@ -117,7 +117,7 @@ def trainer_steps(case: Case, steps: int) -> Iterator[object]:
     recipe = Recipe("resident", resize=ResizeSettings(size=case.size))
     learner = build_learner(case.settings, case.args, recipe, 1.0, case.world, threading.Event())
     lesson = Lesson(0, sequential_blocks(len(places), case.batch), units, targets)
-    return train_pass(learner, Resident(batch), lesson, Pass(0, 0, steps))
+    return train_pass(learner, Resident(batch), lesson, Pass(0, 0))
 
 
 def measure(case: Case, turns: int, steps: int) -> dict[str, Any]:

@@ -32,14 +32,13 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """The place of a training pass in its run, in blocks: before the epoch, done of it, in all.
+    """The place of a training pass in its run, in blocks: before the epoch, and done of it.
 
     `figures` are the monitored ones of the epochs before.
     """
 
     before: int
     consumed: int
-    total: int
     figures: Sequence[float | None] = ()
 
 
@@ -67,7 +66,7 @@ def train_pass(learner: Learner, source: Source, lesson: Lesson, at: Pass) -> It
     batches = learner.timing.waits(source.run(lesson.units.images(mine)))
     for number, (units, batch) in enumerate(zip(mine, batches, strict=True)):
         if number % window == 0:
-            _set_rate(learner, at, done, min(window, len(mine) - number))
+            _set_rate(learner, lesson, at, done, min(window, len(mine) - number))
         is_last = number % window == window - 1 or number == len(mine) - 1
         part = _part(learner, lesson, units, batch, at.before, done)
         count += learn(learner, part, is_last=is_last)
@@ -95,9 +94,10 @@ def _part(
     )
 
 
-def _set_rate(learner: Learner, at: Pass, done: int, batches: int) -> None:
+def _set_rate(learner: Learner, lesson: Lesson, at: Pass, done: int, batches: int) -> None:
     """Give the optimizer the rate of the step that begins now, taken at its middle: never 0."""
-    middle = at.before + done + batches * learner.world.size / 2
-    settings = learner.settings
-    rate = learning_rate(middle / at.total, settings.optim, settings.epochs, at.figures)
+    blocks, settings = len(lesson.blocks), learner.settings
+    end = min(done + batches * learner.world.size, blocks)
+    share = (lesson.epoch + (done + end) / 2 / blocks) / settings.epochs
+    rate = learning_rate(share, settings.optim, settings.epochs, at.figures)
     set_learning_rate(learner.optimizer, rate)

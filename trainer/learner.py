@@ -116,7 +116,8 @@ class Learner:
             self.optimizer.load_state_dict(checkpoint.optimizer)
         except (KeyError, ValueError) as error:
             raise CheckpointError(f"{source} has no state for this optimizer: {error}") from error
-        self.scaler.load_state_dict(checkpoint.scaler)
+        if checkpoint.scaler:  # {} where the run had none, as on a CPU
+            self.scaler.load_state_dict(checkpoint.scaler)
         self.steps = checkpoint.steps
         loss, units = checkpoint.tally_of(self.world.rank, self.world.size)
         self.tally = Tally(self.world.device, loss, units)
@@ -150,7 +151,7 @@ def build_learner(
         settings=settings,
         world=world,
         stop=stop,
-        scaler=build_scaler(world.device, settings.speed.amp, settings.data.batch),
+        scaler=build_scaler(world.device, settings.speed.amp),
         ema=build_ema(model, settings.average),
         augmenter=Augmenter(settings.augment, Levels.of(recipe), settings.seed)
         if augments

@@ -130,8 +130,7 @@ class Run:
     def train(self, source: Source) -> Iterator[Step]:
         """Train on what is left of this epoch, one item a step; may be left after any."""
         self.learner.begin_epoch(self.epoch)
-        before, total = sum(self.lengths[: self.epoch]), sum(self.lengths)
-        done = Pass(before, self.blocks, total, tuple(self.monitored))
+        done = Pass(sum(self.lengths[: self.epoch]), self.blocks, tuple(self.monitored))
         for step in train_pass(self.learner, source, self.lesson(), done):
             self.blocks = step.blocks
             yield step
@@ -185,12 +184,14 @@ class Run:
         if not len(self.cohort.held_out):
             return {}
         figures = evaluate_scores(self.scores(logits))
-        return {f"val/{name}": value for name, value in figures.items()}
+        # the word of rank 0: other processors may differ in the last bit, and so in what is best
+        first = self.learner.world.gather(figures)[0]
+        return {f"val/{name}": value for name, value in first.items()}
 
     def progress(self) -> dict[str, Any]:
         """The mean loss over the units of this epoch so far, and the rate; all ranks call it."""
         loss, units = self.learner.world.sum(self.learner.tally.values())
-        done = self.place["step"] / sum(self.lengths)
+        done = (self.epoch + self.blocks / self.lengths[self.epoch]) / self.settings.epochs
         rate = learning_rate(done, self.settings.optim, self.settings.epochs, self.monitored)
         return {"train/loss": float(loss / units) if units else None, "lr": rate}
 

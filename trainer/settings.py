@@ -57,5 +57,8 @@ class TrainSettings:
         level, _, name = self.monitor.partition("/")
         wanted = f"one of {'|'.join(LEVELS)} / one of {'|'.join(RISING)}"
         require(level in LEVELS and name in RISING, "monitor", wanted, self.monitor)
+        needs = self.patience or self.average.top or self.optim.schedule == "plateau"
+        wanted = "'fold' where patience, average.top or the schedule 'plateau' look at its figures"
+        require(self.validate == "fold" or not needs, "validate", wanted, self.validate)
         sees_one = self.model.unit == "image" or not self.loss.tasks.view
         require(sees_one, "model.unit", "image where loss.tasks.view is set", self.model.unit)

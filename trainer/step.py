@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from dali_pipelines.stages import Batch
+from trainer.arithmetic import seed_draws
 from trainer.augment.mixup import mix
 from trainer.learner import Learner
 from trainer.networks.build import outputs_of
@@ -40,7 +41,7 @@ def learn(learner: Learner, part: Part, *, is_last: bool) -> int:
     Where `is_last` of the step, the gradients of all ranks are averaged.
     """
     settings, device = learner.settings, learner.world.device
-    torch.manual_seed(part.seed)  # dropout: a run that was taken up draws the same numbers
+    seed_draws(part.seed, device)  # dropout: a run that was taken up draws the same numbers
     present = part.batch.valid.view(-1, settings.model.views)  # on the CPU: no wait for the device
     valid = present.any(1)
     count = int(valid.sum())

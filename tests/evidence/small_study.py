@@ -32,11 +32,11 @@ def write_study(folder: Path, patients: int, settings: Mapping[str, Any]) -> Stu
     frame = write_catalog(plan_catalog([exams.images], catalog)).frame
     frame = assign_folds(frame, folds=FOLDS, seed=0)
     write_manifest(frame, catalog.manifest)
-    for path in sorted(exams.images.rglob("*.dcm"))[:: DAMAGED]:
+    for path in sorted(exams.images.rglob("*.dcm"))[::DAMAGED]:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     records = to_records(frame)
     done = preprocess(records, load_recipe(*_RECIPE), folder / "shards", ShardSettings())
-    assert len(done.rejects) == len(records) // DAMAGED
+    assert len(done.rejects) == -(-len(records) // DAMAGED)
     return with_settings(Study(catalog.manifest, folder / "shards", folder), "config", settings)
 
 

@@ -117,8 +117,9 @@ def test_a_flipped_byte_is_noticed_and_the_checkpoint_before_taken(
         flips.append(chance.randrange(len(content)))
         content[flips[-1]] ^= 1 << chance.randrange(8)
         (out / LAST).write_bytes(content)
-        finish(study, out, tmp_path / f"{number}-notes")
-        said = (out / "log.txt").read_text()
+        notes = tmp_path / f"{number}-notes"
+        finish(study, out, notes)
+        said = (notes / "0.log").read_text()
         assert "last.pt is damaged; going on from previous.pt" in said
         assert differences(contents(out), contents(undisturbed.out(1))) == []
     note("flipped", runs=len(flips), bytes_of_the_file=len(content), places=flips)

@@ -131,7 +131,7 @@ def _run(
     with (notes / f"{place['RANK']}.log").open("wb") as log:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
-    settings, _ = resolve_training(Wishes(study.config, (), "demo", False, {}))  # noqa: FBT003
+    settings, _ = resolve_training(Wishes(study.config, (), "demo", False, {}))
     shards = ShardSet.open(study.shards)
 
     @contextlib.contextmanager

@@ -72,7 +72,7 @@ with join_world("cpu") as world, fixed_arithmetic(world, 1):
         settings=settings,
         world=world,
         stop=stop,
-        scaler=build_scaler(world.device, "off", batch),
+        scaler=build_scaler(world.device, "off"),
     )
     learner.optimizer.zero_grad = lambda set_to_none: None  # to be looked at after the step
     if world.rank == world.size - 1:
@@ -81,7 +81,7 @@ with join_world("cpu") as world, fixed_arithmetic(world, 1):
     blocks = np.arange(8).reshape(-1, batch)
     units = Units(np.arange(8)[:, None], np.arange(8) % 2, np.arange(8))
     lesson = Lesson(0, blocks, units, torch.arange(8.0)[:, None] % 2)
-    (step,) = train_pass(learner, source, lesson, Pass(0, 0, len(blocks)))
+    (step,) = train_pass(learner, source, lesson, Pass(0, 0))
     model.register_buffer("mark", torch.tensor([world.rank + 7]))
     world.share_buffers(model)
     logits = collect(score_pass(model, source, np.arange(9).reshape(-1, 3), world), 10, world)

@@ -43,7 +43,7 @@ def learner() -> Learner:
         settings=settings,
         world=ALONE,
         stop=threading.Event(),
-        scaler=build_scaler(ALONE.device, "off", 4),
+        scaler=build_scaler(ALONE.device, "off"),
     )
 
 
@@ -78,7 +78,7 @@ def test_empty_slots_get_copies_of_valid_ones() -> None:
 
 def test_a_pass_counts_blocks_and_units(learner: Learner, source: Any) -> None:
     blocks = sequential_blocks(10, 4)
-    steps = list(_pass(learner, source, blocks, Pass(0, 0, 3)))
+    steps = list(_pass(learner, source, blocks, Pass(0, 0)))
     assert [(s.blocks, s.units, s.stop) for s in steps] == [
         (1, 4, False),
         (2, 4, False),
@@ -92,11 +92,11 @@ def test_a_pass_counts_blocks_and_units(learner: Learner, source: Any) -> None:
 def test_padding_never_changes_what_is_learned(learner: Learner, source: Any) -> None:
     """Placeholders are zero images: with them in batch norm the averages would differ."""
     before = _weights(learner)
-    list(_pass(learner, source, np.array([[5, 5, 5, 5]]), Pass(0, 0, 1)))
+    list(_pass(learner, source, np.array([[5, 5, 5, 5]]), Pass(0, 0)))
     padded = _weights(learner)
     learner.model.load_state_dict(before)
     learner.optimizer.state.clear()
-    list(_pass(learner, source, np.array([[-1, 5, -1, -1]]), Pass(0, 0, 1)))
+    list(_pass(learner, source, np.array([[-1, 5, -1, -1]]), Pass(0, 0)))
     assert not _same(before, padded)
     for name, value in _weights(learner).items():
         torch.testing.assert_close(value, padded[name])
@@ -105,7 +105,7 @@ def test_padding_never_changes_what_is_learned(learner: Learner, source: Any) ->
 def test_a_batch_without_any_sample_changes_nothing(learner: Learner, source: Any) -> None:
     before = _weights(learner)
     empty = np.full((2, 4), -1)
-    steps = list(_pass(learner, source, empty, Pass(0, 0, 2)))
+    steps = list(_pass(learner, source, empty, Pass(0, 0)))
     assert [s.units for s in steps] == [0, 0]
     assert learner.tally.values().tolist() == [0, 0]
     assert _same(_weights(learner), before)
@@ -113,7 +113,7 @@ def test_a_batch_without_any_sample_changes_nothing(learner: Learner, source: An
 
 
 def test_a_wish_to_stop_is_seen_with_the_next_step(learner: Learner, source: Any) -> None:
-    steps = _pass(learner, source, sequential_blocks(12, 4), Pass(0, 0, 3))
+    steps = _pass(learner, source, sequential_blocks(12, 4), Pass(0, 0))
     assert not next(steps).stop
     learner.stop.set()
     assert next(steps).stop
@@ -123,15 +123,15 @@ def test_a_pass_taken_up_in_the_middle_learns_the_same(learner: Learner, source:
     learner.model.insert(3, nn.Dropout(0.5))  # type: ignore[operator]
     blocks = sequential_blocks(16, 4)
     start, state = _weights(learner), learner.optimizer.state_dict()
-    list(_pass(learner, source, blocks, Pass(4, 0, 12)))
+    list(_pass(learner, source, blocks, Pass(4, 0)))
     whole = _weights(learner)
 
     learner.model.load_state_dict(start)
     learner.optimizer.load_state_dict(state)
-    steps = _pass(learner, source, blocks, Pass(4, 0, 12))
+    steps = _pass(learner, source, blocks, Pass(4, 0))
     consumed = [next(steps).blocks, next(steps).blocks][-1]
     torch.manual_seed(99)  # as another process would be
-    list(_pass(learner, source, blocks, Pass(4, consumed, 12)))
+    list(_pass(learner, source, blocks, Pass(4, consumed)))
     assert _same(_weights(learner), whole)
 
 
@@ -139,7 +139,7 @@ def test_a_loss_that_is_no_number_ends_the_run(learner: Learner, source: Any) ->
     with torch.no_grad():
         next(learner.model.parameters()).fill_(float("nan"))
     with pytest.raises(ConfigError, match=r"loss became nan.*optim\.lr"):
-        list(_pass(learner, source, sequential_blocks(4, 4), Pass(0, 0, 1)))
+        list(_pass(learner, source, sequential_blocks(4, 4), Pass(0, 0)))
     learner.tally = Tally(ALONE.device)
     with pytest.raises(CheckpointError, match="not numbers"):
         list(score_pass(learner.model, source, sequential_blocks(4, 4), ALONE))

@@ -32,7 +32,7 @@ def test_gradients_are_clipped_to_a_norm(clip_norm: float, step: list[float]) ->
         settings=TrainSettings(optim=OptimSettings(clip_norm=clip_norm)),
         world=world,
         stop=threading.Event(),
-        scaler=build_scaler(world.device, "off", 1),
+        scaler=build_scaler(world.device, "off"),
     )
     learner.update(0.5)
     assert (-model.weight).flatten().tolist() == pytest.approx(step, rel=1e-4)

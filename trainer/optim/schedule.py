@@ -19,10 +19,13 @@ _POLY_POWER: Final = 0.9  # DeepLab, arXiv 1606.00915, section 4.1; also nnU-Net
 def learning_rate(
     done: float, settings: OptimSettings, epochs: int, figures: Sequence[float | None] = ()
 ) -> float:
-    """The rate when the share `done` in [0, 1] of the blocks of a run of `epochs` is behind.
+    """The rate when the share `done` in [0, 1] of the `epochs` of a run is behind.
 
-    `figures` are the monitored value of each finished epoch, None where undefined; only "plateau"
-    looks at them. One cycle is of arXiv 1708.07120, restarts are of SGDR, arXiv 1608.03983.
+    An epoch under way counts by its blocks, so that "step" and "restarts" fall between epochs also
+    where these differ in length. `figures` are the monitored value of each finished epoch, None
+    where undefined; only "plateau" looks at them.
+
+    One cycle is of arXiv 1708.07120, restarts are of SGDR, arXiv 1608.03983.
     """
     done = min(done, 1.0)
     warmup = settings.warmup_share

@@ -32,15 +32,13 @@ def precision(device: torch.device, amp: str) -> torch.autocast:
     return torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None)
 
 
-def build_scaler(device: torch.device, amp: str, batch: int = 1) -> torch.amp.GradScaler:
+def build_scaler(device: torch.device, amp: str) -> torch.amp.GradScaler:
     """What keeps gradients of float16 in range; without effect for other types.
 
-    It begins at 2^16 for the mean of a loss, so lower for the sum over `batch` samples, and adapts.
     Its state is a dict of numbers, {} where it has no effect.
     """
-    start = 2.0 ** (16 - (batch - 1).bit_length())
     half = amp_dtype(device, amp) == torch.float16
-    return torch.amp.GradScaler(device.type, init_scale=start, enabled=half)
+    return torch.amp.GradScaler(device.type, enabled=half)
 
 
 def prepare_model(model: nn.Module, settings: SpeedSettings, world: World) -> nn.Module:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+_Kind = Mapping[str, str | tuple[str, str]]
+
 _DEPTHS: Final = (1.0, 1.1, 1.2, 1.4, 1.8, 2.2, 2.6, 3.1)  # of B0 ... B7, Tan & Le 2019, table 1
 _REPEATS: Final = (1, 2, 2, 3, 3, 4, 1)  # blocks of each stage of B0
 
@@ -38,7 +40,9 @@ _AROUND: Final = {
     "_fc": "classifier",
 }
 _SQUEEZE: Final = {"fc1": "se.conv_reduce", "fc2": "se.conv_expand"}
-_TORCHVISION: Final = (  # a layer that this kind of block alone has, and timm's names of its layers
+_TORCHVISION: Final[
+    tuple[tuple[str, _Kind], ...]
+] = (  # a layer that this kind of block alone has, and timm's names of its layers
     (
         "3.0",
         {"0": ("conv_pw", "bn1"), "1": ("conv_dw", "bn2"), "2": "se", "3": ("conv_pwl", "bn3")},
@@ -81,30 +85,35 @@ def _stages(count: int) -> dict[str, tuple[int, int]]:
 def torchvision_names(names: Iterable[str]) -> dict[str, str]:
     """Timm's names by those of torchvision's EfficientNets and V2, whose layers have numbers."""
     names = list(names)
-    blocks: dict[tuple[str, str], set[str]] = {}
-    for found in filter(None, map(_BLOCK.fullmatch, names)):
-        blocks.setdefault((found[1], found[2]), set()).add(found[3])
-    kinds = {
-        block: next((table for sign, table in _TORCHVISION if sign in layers), {})
-        for block, layers in blocks.items()
-    }
-    ends = [found[1] for found in filter(None, map(_OUTSIDE.fullmatch, names))]
-    around = {max(ends, default=""): ("conv_head", "bn2"), "0": ("conv_stem", "bn1")}
-    renamed = {}
+    renamed = _torchvision_blocks(names)
+    outside = {name: found for name in names if (found := _OUTSIDE.fullmatch(name))}
+    last = max((found[1] for found in outside.values()), default="")
+    around = {last: ("conv_head", "bn2"), "0": ("conv_stem", "bn1")}
+    for name, found in outside.items():
+        if found[1] in around:
+            renamed[name] = f"{around[found[1]][int(found[2])]}.{found[3]}"
     for name in names:
-        if found := _BLOCK.fullmatch(name):
-            layer = _layer(kinds[found[1], found[2]], found[3])
-            if layer:
-                renamed[name] = f"blocks.{int(found[1]) - 1}.{found[2]}.{layer}.{found[4]}"
-        elif found := _OUTSIDE.fullmatch(name):
-            if found[1] in around:
-                renamed[name] = f"{around[found[1]][int(found[2])]}.{found[3]}"
-        elif name.startswith("classifier.1."):
+        if name.startswith("classifier.1."):
             renamed[name] = name.replace("classifier.1.", "classifier.")
     return renamed
 
 
-def _layer(kind: Mapping[str, str | tuple[str, str]], place: str) -> str | None:
+def _torchvision_blocks(names: Iterable[str]) -> dict[str, str]:
+    matches = {name: found for name in names if (found := _BLOCK.fullmatch(name))}
+    layers: dict[tuple[str, str], set[str]] = {}
+    for found in matches.values():
+        layers.setdefault((found[1], found[2]), set()).add(found[3])
+    renamed = {}
+    for name, found in matches.items():
+        has = layers[found[1], found[2]]
+        kind: _Kind = next((kind for sign, kind in _TORCHVISION if sign in has), {})
+        layer = _layer(kind, found[3])
+        if layer:
+            renamed[name] = f"blocks.{int(found[1]) - 1}.{found[2]}.{layer}.{found[4]}"
+    return renamed
+
+
+def _layer(kind: _Kind, place: str) -> str | None:
     """Timm's name of the layer at "3.0" or "2.fc1" in a block of that kind."""
     number, _, part = place.partition(".")
     layer = kind.get(number)

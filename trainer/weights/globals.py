@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import torch
 
-from trainer.weights.stored import ForeignError, Name, Storage, StoredTensor, Stub
+from trainer.weights.stored import ForeignError, Name, Storage, StoredTensor, Stub, printable
 
 _HERE: Final = sys.stdlib_module_names | {"torch", "numpy", "torchvision", "timm", "scipy"}
 _PARTS: Final = ("torch.nn.", "torch.optim.", "timm.models.", "timm.layers.", "torchvision.models.")
@@ -54,7 +54,9 @@ def global_name(module: str, name: str) -> Name:
     found = Name(module, name)
     own = module.partition(".")[0] in sys.stdlib_module_names
     if "." in name or (own and not _is_listed(found)):
-        raise ForeignError(f"names {found!s:.80}, which no weights need, and is not opened")
+        raise ForeignError(
+            f"names {printable(str(found))}, which no weights need, and is not opened"
+        )
     return found
 
 
@@ -65,7 +67,7 @@ def instance(cls: Any, args: tuple[Any, ...]) -> Any:
     if str(cls) in _MADE or _is_listed(cls):
         return call(cls, args)
     if cls.module.partition(".")[0] in _HERE and not f"{cls}".startswith(_PARTS):
-        raise ForeignError(f"makes an object of {cls!s:.80}, which is no part of weights")
+        raise ForeignError(f"makes an object of {printable(str(cls))}, which is no part of weights")
     return Stub(cls)
 
 
@@ -75,7 +77,9 @@ def call(function: Any, args: Any) -> Any:
         raise ForeignError("calls what is no function, and is not opened")
     made = _MADE.get(str(function))
     if made is None and not _is_listed(function):
-        raise ForeignError(f"calls {function!s:.80}, which no weights need, and is not opened")
+        raise ForeignError(
+            f"calls {printable(str(function))}, which no weights need, and is not opened"
+        )
     try:
         return Stub(function) if made is None else made(*args)
     except ForeignError:  # is a ValueError, but says more

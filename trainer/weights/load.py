@@ -15,7 +15,7 @@ from trainer.weights.files import read_weight_file
 from trainer.weights.fit import fold_stem, resize_biases, resize_positions
 from trainer.weights.match import COMPUTED, Match, below, best_match
 from trainer.weights.sets import WeightSet, recognize_shapes
-from trainer.weights.stored import ForeignError, WeightFile
+from trainer.weights.stored import ForeignError, WeightFile, printable
 
 _LEAST: Final = 0.95  # of the numbers of the backbone, and of those that the file has for one
 _NO_BACKBONE: Final = ("pre_logits",)  # a layer before the head of ViTs of 2020, which timm dropped
@@ -161,6 +161,6 @@ def _count(shapes: Iterable[Sequence[int]]) -> int:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first names in brackets; a file's may be of any length."""
-    listed = ", ".join(f"{name:.60}" for name in names[:3])
+    """The first names in brackets."""
+    listed = ", ".join(printable(name) for name in names[:3])
     return f" ({listed}{', ...' if len(names) > 3 else ''})" if names else ""

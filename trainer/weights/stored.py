@@ -12,6 +12,11 @@ class ForeignError(ValueError):
     """What a file holds is damaged, or is more than weights; the text ends a sentence on it."""
 
 
+def printable(text: str) -> str:
+    """Text out of a file, fit for a terminal: 60 characters, none of which steers it."""
+    return "".join(c if c.isprintable() else "?" for c in text[:60])
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A global that a file names: a class or function, of which nothing but the name is known."""

@@ -174,6 +174,7 @@ BY_HAND = {
     "a name that is no text": (b"\x80\x04K\x01K\x02\x93)R.", "by what is no text"),
     "an object of a command": (b"\x80\x02csubprocess\nPopen\n)\x81.", "names subprocess.Popen"),
     "an object of torch": (b"\x80\x02ctorch.jit\nX\n)\x81.", "makes an object of torch.jit.X"),
+    "a name that steers a terminal": (b"\x80\x04\x8c\x02os\x8c\x05\x1b[2Jx\x93.", r"os\.\?\[2Jx"),
     "an object of no class": (b"\x80\x02])\x81.", "of what is no class"),
     "a foreign function": (b"\x80\x02confoo\nbar\n)R.", "calls onfoo.bar"),
     "a call of a list": (b"\x80\x02]]\x85R.", "calls what is no function"),
