@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from trainer.checkpoint import load_checkpoint, restore_model
 from trainer.journal import Journal
 from trainer.optim.averages import average_weights
+from trainer.resume import to_checkpoint
 from trainer.run import Run
 from trainer.run_folder import AVERAGE, epoch_file
 from trainer.source import Source
@@ -24,7 +25,7 @@ def keep_epoch(run: Run, logits: NDArray[np.float64], journal: Journal, *, bette
     top = run.top_epochs
     if not better and run.epoch not in top:
         return
-    to_score = run.checkpoint(run.learner.scored.state_dict())
+    to_score = to_checkpoint(run, run.learner.scored.state_dict())
     if better:
         journal.checkpoint(run.best_file, to_score)
         journal.scores(run.cohort.frame, logits, run.recipe.hash)
@@ -60,7 +61,7 @@ def _average(run: Run, source: Source, journal: Journal) -> None:
         return
     value = run.figures(logits).get(run.monitor)
     best = {"metric": run.monitor, "value": value, "epochs": epochs}
-    kept = replace(run.checkpoint(weights), best=best)
+    kept = replace(to_checkpoint(run, weights), best=best)
     journal.checkpoint(AVERAGE, kept)
     if _is_no_worse(value, run):
         journal.scores(run.cohort.frame, logits, run.recipe.hash)

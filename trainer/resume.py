@@ -1,14 +1,18 @@
-"""Taking up a run: from its last checkpoint that is whole, if it is of the same run."""
+"""A run as a checkpoint, and taken up from the last one that is whole, if it is of the same run."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from dali_pipelines.errors import CheckpointError, ConfigError
 from dali_pipelines.rejects.table import REJECTS, read_rejects
 from dali_pipelines.settings import to_dict
 from dali_pipelines.verdicts import Reject
 from trainer.checkpoint import Checkpoint, load_latest
+from trainer.environment import versions
 from trainer.run import Run
 from trainer.run_folder import LAST
 
@@ -41,6 +45,44 @@ def resume(run: Run, folder: Path) -> bool:
     else:
         log.info("resumed from epoch %d, block %d", run.epoch + 1, run.blocks)
     return True
+
+
+def to_checkpoint(run: Run, weights: Mapping[str, torch.Tensor] | None = None) -> Checkpoint:
+    """The state of a run, to go on from, or with `weights` only to score by; all ranks call it."""
+    learner = run.learner
+    tallies = learner.world.gather(learner.tally.values().tolist())
+    to_go_on = weights is None
+    return Checkpoint(
+        model=learner.model.state_dict() if weights is None else dict(weights),
+        ema=learner.ema.module.state_dict() if to_go_on and learner.ema else {},
+        optimizer=learner.optimizer.state_dict() if to_go_on else {},
+        scaler=learner.scaler.state_dict() if to_go_on else {},
+        model_args=run.args,
+        recipe=run.recipe.to_dict(),
+        recipe_hash=run.recipe.hash,
+        settings=to_dict(run.settings),
+        epoch=run.epoch,
+        blocks=run.blocks,
+        steps=learner.steps,
+        tallies=tallies,
+        data=run.cohort.fingerprint,
+        best=run.best,
+        history=run.history,
+        versions=versions(),
+        world_size=learner.world.size,
+        class_prior=run.cohort.prior,
+        threshold=run.threshold,
+    )
+
+
+def require_agreement(run: Run) -> None:
+    """Raise ConfigError where the ranks would go on from different places; all call it."""
+    places = run.learner.world.gather((run.epoch, run.blocks))
+    if len(set(places)) > 1:
+        raise ConfigError(
+            "the ranks do not see the same checkpoint; the run directory must be on a disk "
+            f"they share (epoch and block by rank: {places})"
+        )
 
 
 def _require_same_run(run: Run, kept: Checkpoint, path: Path) -> None:

@@ -3,7 +3,7 @@
 Between `train`, which decides what comes next, and the passes, which do the work.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
@@ -14,16 +14,12 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from dali_pipelines.errors import ConfigError
 from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.rejects.counts import VerdictCounts, count_images
-from dali_pipelines.settings import to_dict
 from dali_pipelines.verdicts import Reject
 from trainer.aggregate import LEVELS, Level
-from trainer.checkpoint import Checkpoint
 from trainer.cohort import Cohort
-from trainer.environment import versions
 from trainer.epoch import Lesson, Pass, Step, train_pass
 from trainer.learner import Learner
 from trainer.metrics import evaluate_scores
@@ -217,42 +213,3 @@ class Run:
             shown[self.monitor] = row[self.monitor]
         figures = [f"{k} {'undefined' if v is None else f'{v:.4f}'}" for k, v in shown.items()]
         return "  ".join([f"epoch {row['epoch']}/{self.settings.epochs}", *figures])
-
-    def checkpoint(self, weights: Mapping[str, torch.Tensor] | None = None) -> Checkpoint:
-        """The state as a checkpoint to go on from, or with `weights` only to score by.
-
-        All ranks call it.
-        """
-        learner = self.learner
-        tallies = learner.world.gather(learner.tally.values().tolist())
-        to_go_on = weights is None
-        return Checkpoint(
-            model=learner.model.state_dict() if weights is None else dict(weights),
-            ema=learner.ema.module.state_dict() if to_go_on and learner.ema else {},
-            optimizer=learner.optimizer.state_dict() if to_go_on else {},
-            scaler=learner.scaler.state_dict() if to_go_on else {},
-            model_args=self.args,
-            recipe=self.recipe.to_dict(),
-            recipe_hash=self.recipe.hash,
-            settings=to_dict(self.settings),
-            epoch=self.epoch,
-            blocks=self.blocks,
-            steps=learner.steps,
-            tallies=tallies,
-            data=self.cohort.fingerprint,
-            best=self.best,
-            history=self.history,
-            versions=versions(),
-            world_size=learner.world.size,
-            class_prior=self.cohort.prior,
-            threshold=self.threshold,
-        )
-
-    def require_agreement(self) -> None:
-        """Raise ConfigError where the ranks would go on from different places; all call it."""
-        places = self.learner.world.gather((self.epoch, self.blocks))
-        if len(set(places)) > 1:
-            raise ConfigError(
-                "the ranks do not see the same checkpoint; the run directory must be on a disk "
-                f"they share (epoch and block by rank: {places})"
-            )

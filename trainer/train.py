@@ -33,7 +33,7 @@ from trainer.networks.arguments import model_args
 from trainer.predictions import key_path
 from trainer.preemption import stop_requests
 from trainer.ranks import restart_count
-from trainer.resume import resume
+from trainer.resume import require_agreement, resume, to_checkpoint
 from trainer.run import Run
 from trainer.run_folder import LAST
 from trainer.settings import TrainSettings
@@ -101,7 +101,7 @@ def train(
         goes_on = options.resume == "auto" or restart_count() > 0  # a new start is only the first
         if goes_on:
             resume(run, out)
-        run.require_agreement()
+        require_agreement(run)
         records, key = to_records(cohort.frame), load_key(key_path(manifest))
         with (
             Journal(out, key, is_main=world.is_main) as journal,
@@ -154,7 +154,7 @@ def _require_few_lost(run: Run, source: Source, journal: Journal, limit: RejectL
 def _save(run: Run, source: Source, journal: Journal) -> None:
     """Keep the state of the run, and first what it lost so far: that is not met again."""
     journal.rejects(run.rejects(source))
-    journal.checkpoint(LAST, run.checkpoint())
+    journal.checkpoint(LAST, to_checkpoint(run))
 
 
 def _train(run: Run, source: Source, journal: Journal) -> bool:

@@ -53,16 +53,16 @@ def test_nothing_is_left_out_and_nothing_is_learned_twice(
     facts: dict[str, Any],
     record_evidence: Callable,
 ) -> None:
-    """Each life is killed up to three batches after it saved."""
+    """Each life is killed after it saved, which is done every 8 blocks."""
     chance, out, lives = random.Random(turns[0]), tmp_path / "run", list[Life]()
     for number in range(6 if full else 1):
         ranks = turns[number % 2]
-        death = Death(SETTINGS["save_blocks"] // ranks + chance.randrange(1, 4))
+        death = Death(chance.randrange(9, 25 if full else 12) // ranks + 1)
         lives.append(die(study, out, ranks, chance.randrange(ranks), death))
     begin, ranks = cursor(out), turns[len(lives) % 2]
     finish(study, out, tmp_path / "notes", ranks)
     lives.append(Life(ranks, tmp_path / "notes", begin, (END, 0)))
-    assert all(life.begin[1] for life in lives[1:])  # in the midst of an epoch
+    assert any(life.begin[1] for life in lives)  # in the midst of an epoch
     assert learned(lives) == undisturbed
     facts[f"from_{turns[0]}_to_{turns[1]}"] = {
         "ranks_epoch_and_block": [[life.ranks, *life.begin] for life in lives],

@@ -50,8 +50,8 @@ State = Mapping[str, torch.Tensor]
 def _trained(manifest: Path, out: Path, name: str, *options: str) -> Checkpoint:
     """The last checkpoint of an epoch of two steps by a config."""
     recipe = RECIPES[name.partition("-")[0]]
-    size = ("--set", "resize.size=[64, 48]", "--set", "speed.amp=auto")
-    short = ("--epochs", "1", "--batch", "4", "--accumulate", "2", "--device", "cpu")
+    size = ("--set", "resize.size=[64, 48]", "--set", "loader.isolation=thread")
+    short = ("--epochs", "1", "--batch", "2", "--accumulate", "2", "--device", "cpu")
     config = str(ROOT / "configs" / "train" / f"{name}.yaml")
     told = ("--recipe", recipe, "--config", config, "--fold", "0", *size, *short, *options)
     with pytest.raises(SystemExit) as ended:

@@ -27,6 +27,7 @@ from tests.evidence.forked import CONTEXT
 from trainer.train import RunOptions, train
 
 PREEMPTED = 75
+MOST_LOST = "10%"
 LONGEST_S = 300.0  # that a rank may live on without the others: they notice it in milliseconds
 
 
@@ -65,6 +66,12 @@ def start(
         processes.append(CONTEXT.Process(target=_run, args=told))
         processes[-1].start()
     return processes
+
+
+def train_command(study: Study, out: Path) -> list[str]:
+    """`train` with what makes the same run from the command line."""
+    words = ["train", study.manifest, "-O", out, "--config", study.config, "--device", "cpu"]
+    return [str(word) for word in [*words, "--shards", study.shards, "--max-rejects", MOST_LOST]]
 
 
 def exit_codes(processes: Sequence[ForkServerProcess]) -> list[int | None]:
@@ -139,7 +146,7 @@ def _run(
         with ShardLoader(records, shards, settings.loader) as source:
             yield _Noted(source, notes / f"{place['RANK']}.jsonl", death)
 
-    options = RunOptions("cpu", max_rejects=parse_limit("10%"), open_source=open_source)
+    options = RunOptions("cpu", max_rejects=parse_limit(MOST_LOST), open_source=open_source)
     ended = train(settings, shards.recipe, study.manifest, out, options)
     raise SystemExit(0 if ended.state == "done" else PREEMPTED)
 

@@ -12,7 +12,7 @@ from dali_pipelines.recipe import Recipe
 from dali_pipelines.verdicts import Reason, Reject
 from trainer.cohort import select_cohort
 from trainer.distributed import World
-from trainer.resume import resume
+from trainer.resume import require_agreement, resume
 from trainer.run import Run
 from trainer.run_folder import LAST
 from trainer.settings import TrainSettings
@@ -60,13 +60,13 @@ def test_an_epoch_closes_with_its_mean_loss_and_the_next_starts_from_nothing(run
 
 def test_ranks_that_stand_elsewhere_end_the_run(run: Run) -> None:
     run.epoch, run.blocks = 1, 3
-    run.require_agreement()
+    require_agreement(run)
     for other in ((0, 0), (1, 2)):
         run.learner = SimpleNamespace(  # type: ignore[assignment]
             world=SimpleNamespace(gather=lambda place, other=other: [place, other])
         )
         with pytest.raises(ConfigError, match=r"do not see the same checkpoint.*disk they share"):
-            run.require_agreement()
+            require_agreement(run)
 
 
 def test_what_was_lost_before_counts_once(run: Run) -> None:

@@ -182,9 +182,7 @@ def test_the_frozen_parts_of_gavranovic_are_the_first_five_children() -> None:
     with torch.device("meta"):
         model = build_model(model_args(settings.model, 3, (512, 512)))
     apply_frozen(model, settings.optim, 0)
-    children = [
-        all(not p.requires_grad for p in child.parameters()) for child in model.children()
-    ]
+    children = [all(not p.requires_grad for p in child.parameters()) for child in model.children()]
     assert children == [True] * 5 + [False] * 3 + [True, False]  # the pooling has no weights
 
 

@@ -1,0 +1,112 @@
+"""A rank that is killed costs a restart of all, and nothing of the result."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from benchmarks.process_tree import descendants
+from tests.evidence.lives import Undisturbed, cursor
+from tests.evidence.resumed_settings import SETTINGS
+from tests.evidence.run_contents import contents, differences
+from tests.evidence.small_study import write_study
+from tests.evidence.training_runs import Study, train_command
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+RESTARTS: Final = 3
+LONGEST_S: Final = 300.0
+_TORCHRUN: Final = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+LAUNCHED: Final = {
+    "mammo train --nproc 2 --max-restarts 3": (
+        ("-m", "cli"),
+        ("--nproc", "2", "--max-restarts", str(RESTARTS)),
+        {},
+    ),
+    "torchrun --nproc-per-node 2 --max-restarts 3": (
+        (*_TORCHRUN, "--max-restarts", str(RESTARTS), "-m", "cli"),
+        (),
+        {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Study:
+    """32 blocks an epoch, or 13."""
+    folder = tmp_path_factory.mktemp("dead-ranks")
+    return write_study(folder, 40 if full else 16, {"epochs": 4 if full else 2, **SETTINGS})
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, Any]:
+    return {}
+
+
+@pytest.mark.parametrize("name", LAUNCHED)
+def test_a_killed_rank_changes_nothing(
+    name: str,
+    study: Study,
+    tmp_path: Path,
+    full: bool,
+    facts: dict[str, Any],
+    record_evidence: Callable,
+) -> None:
+    if name.startswith("torchrun") and not full:
+        pytest.skip("the slice has one launcher")
+    first, last, variables = LAUNCHED[name]
+    out, chance = tmp_path / "run", random.Random(3)
+    with (tmp_path / "said").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, *first, *train_command(study, out), *last],
+            env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        taken_up = []
+        for start in range(RESTARTS if full else 1):
+            taken_up.append(wait_for_progress(process, out, start, taken_up))
+            os.kill(find_rank(process, start, chance.randrange(2)), signal.SIGKILL)
+        assert process.wait(LONGEST_S) == 0, (tmp_path / "said").read_text()
+    finally:
+        process.kill()
+    assert differences(contents(out), contents(Undisturbed(study).out(2))) == []
+    facts[name] = {"killed_when_at_epoch_and_block": taken_up}
+    record_evidence("dead_ranks", facts)
+
+
+def wait_for_progress(
+    process: subprocess.Popen[bytes], out: Path, start: int, before: list[tuple[int, int]]
+) -> tuple[int, int]:
+    """Until both ranks run that were started as often, and the last checkpoint is a newer one."""
+    reached, end = (before or [(0, 0)])[-1], time.monotonic() + LONGEST_S
+    while (place := cursor(out)) <= reached or None in (
+        find_rank(process, start, 0),
+        find_rank(process, start, 1),
+    ):
+        assert time.monotonic() < end, "no progress"
+        assert process.poll() is None
+        time.sleep(0.01)
+    return place
+
+
+def find_rank(process: subprocess.Popen[bytes], start: int, rank: int) -> int | None:
+    """The process of a rank that was started again so often; None where there is none."""
+    wanted = {b"RANK=%d" % rank, b"TORCHELASTIC_RESTART_COUNT=%d" % start}
+    for pid in descendants(process.pid)[1:]:
+        try:
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if wanted <= set(variables):
+            return pid
+    return None
