@@ -48,7 +48,8 @@ def open_step(images: torch.Tensor) -> Callable[[], None]:
     """A training step of ResNet-18 on those images."""
     torch.manual_seed(0)
     device = images.device
-    model = timm.create_model("resnet18", in_chans=1, num_classes=1).to(device).train(, pretrained=False)
+    model = timm.create_model("resnet18", in_chans=1, num_classes=1, pretrained=False)
+    model = model.to(device).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     targets = (torch.arange(len(images), device=device) % 2).float()
 
