@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from trainer.settings import TrainSettings
     from trainer.weights.sets import WeightSet
 
-# option -> the setting it is short for
+# option -> the setting it is short for; --augment stands for --set augment.preset
 _SHORT_FOR: Final = {
     "fold": "fold",
     "epochs": "epochs",
@@ -20,7 +20,6 @@ _SHORT_FOR: Final = {
     "model": "model.name",
     "pretrained": "model.pretrained",
     "unit": "model.unit",
-    "augment": "augment.preset",
     "batch": "data.batch",
     "accumulate": "optim.accumulate",
     "lr": "optim.lr",
@@ -70,10 +69,12 @@ def resolve_training(wishes: Wishes) -> "tuple[TrainSettings, Recipe]":
 def _layers(wishes: Wishes, sets: list[str]) -> "list[Layer]":
     from cli.resolve import train_layers
 
+    if (preset := wishes.short.get("augment")) is not None:
+        sets = [*sets, f"augment.preset={preset}"]  # whose values lie below others of --set
     short = [
         (f"--{option}", _nested(_SHORT_FOR[option], value))
         for option, value in wishes.short.items()
-        if value is not None
+        if option in _SHORT_FOR and value is not None
     ]
     return train_layers(wishes.config, sets, short)
 

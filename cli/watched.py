@@ -13,6 +13,7 @@ from cli.progress import progress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dali_pipelines.in_flight import InFlight
     from dali_pipelines.loader import Loader
     from dali_pipelines.loader_settings import LoaderSettings
     from dali_pipelines.plan import Blocks
@@ -50,6 +51,13 @@ class Watched:
     def rejects(self) -> "list[Reject]":
         """Those of the loader."""
         return self._loader.rejects
+
+    def note_in_flight(self, in_flight: "InFlight") -> None:
+        """As that of a loader; shards need no GPU."""
+        from dali_pipelines.loader import Loader
+
+        if isinstance(self._loader, Loader):
+            self._loader.note_in_flight(in_flight)
 
     def run(self, blocks: "Blocks") -> "Iterator[Batch]":
         """The loader's batches; one bar for all of them, named by the phase."""

@@ -47,3 +47,7 @@ class GateError(MammoError, RuntimeError):
     """A required result was not met, such as `evaluate --min-auroc`."""
 
     exit_code = 5
+
+
+class LostRankError(MammoError, RuntimeError):
+    """Another rank of the run ended, so this one cannot go on; the cause is with the other."""

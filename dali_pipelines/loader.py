@@ -11,6 +11,7 @@ from contextlib import closing
 from types import TracebackType
 from typing import Literal, Self
 
+from dali_pipelines.in_flight import InFlight
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.plan import Blocks
 from dali_pipelines.prefetch import run_ahead
@@ -50,6 +51,7 @@ class Loader:
         self._batches = load_batches(self.device)(records, recipe, self._settings, self._rejections)
         self._read_ahead = ReadAhead(records, self._settings)
         self._run: Iterator[Batch] = iter(())
+        self._in_flight: InFlight | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +63,8 @@ class Loader:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+        if self._in_flight is not None:
+            self._in_flight.settle(error)
 
     def close(self) -> None:
         """End the threads and the decoders, and say what was decoded where; ends an open run.
@@ -91,6 +95,14 @@ class Loader:
         """Images by decoder and kind of codestream, such as {"dali j2k": 96}."""
         return dict(self._batches.counts)
 
+    def note_in_flight(self, in_flight: InFlight) -> None:
+        """Note what is on the GPU, and keep off it what is in doubt, in every run from now on.
+
+        A process that dies leaves the note; without a GPU there is none.
+        """
+        if self.device == "gpu":
+            self._in_flight = in_flight
+
     def run(self, blocks: Blocks) -> Iterator[Batch]:
         """One batch for each row of `blocks` (B, N), in order; may be left early. One at a time."""
         ahead = run_ahead(self._build(blocks), self._settings.prefetch)
@@ -99,4 +111,7 @@ class Loader:
 
     def _build(self, blocks: Blocks) -> Generator[Batch, None, None]:
         with closing(self._read_ahead.groups(blocks)) as groups:
-            yield from self._batches.build(groups)
+            if self._in_flight is None:
+                yield from self._batches.build(groups)
+            else:
+                yield from self._in_flight.follow(groups, self._batches.build)

@@ -22,12 +22,13 @@ class Encoded:
     """One codestream in memory, proved complete as far as its syntax allows; `data` (n,) uint8.
 
     Where the image is the maximum over several frames, `data` holds their codestreams one after
-    another and `sizes` their bytes; () for one codestream.
+    another and `sizes` their bytes; () for one codestream. `on_cpu`: no GPU is to decode it.
     """
 
     data: NDArray[np.uint8]
     record: ImageRecord
     sizes: tuple[int, ...] = ()
+    on_cpu: bool = False
 
     @property
     def frames(self) -> int:

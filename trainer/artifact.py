@@ -16,13 +16,20 @@ import torch
 from safetensors.torch import save_file
 
 from dali_pipelines.errors import CheckpointError, DamagedError
-from trainer.checkpoint import FORMAT_VERSION, Checkpoint, load_checkpoint, read_tensors
+from trainer.checkpoint import (
+    FORMAT_VERSION,
+    Checkpoint,
+    checkpoint_of,
+    load_checkpoint,
+    require_format,
+)
 from trainer.checksums import (
     file_sha256,
     remove_with_checksum,
     replacing_with_checksum,
     require_sound,
 )
+from trainer.tensor_file import read_tensors
 
 FORMAT: Final = "mammostream-model"
 # what says how to score, and what the score is worth
@@ -71,14 +78,15 @@ def load_artifact(path: Path) -> Checkpoint:
             )
     content = _read_document(document)
     tensors = read_tensors(weights)
-    if file_sha256(weights) != content["weights"]["sha256"]:
+    told = content["weights"]
+    if not isinstance(told, dict) or file_sha256(weights) != told.get("sha256"):
         raise DamagedError(
             f"{str(weights)!r} does not hold the weights that {document.name!r} is about; use "
             "another copy of both"
         )
     kept = {name: content[name] for name in _KEPT}
     absent: dict[str, Any] = {"optimizer": {}, "blocks": 0, "history": []}
-    return Checkpoint(model=tensors, **kept, **absent)
+    return checkpoint_of({"model": tensors, **kept, **absent}, document)
 
 
 def without_paths(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,15 +111,11 @@ def _read_document(path: Path) -> dict[str, Any]:
     require_sound(path)
     try:
         content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedError(f"{str(path)!r} is no JSON document; use another copy") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict):
         raise CheckpointError(f"{str(path)!r} does not describe a model of `mammo train`")
-    if content.get("format_version") != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{str(path)!r} has format {content.get('format_version')}, this version reads format "
-            f"{FORMAT_VERSION}; use the version that wrote it"
-        )
+    require_format(content, FORMAT, path)
     missing = [name for name in (*_KEPT, "weights") if name not in content]
     if missing:
         raise CheckpointError(f"{str(path)!r} lacks {', '.join(missing)}")

@@ -13,6 +13,7 @@ from trainer.resume import to_checkpoint
 from trainer.run import Run
 from trainer.run_folder import AVERAGE, epoch_file
 from trainer.source import Source
+from trainer.threshold import f1_threshold
 
 log = logging.getLogger("mammo.train")
 
@@ -33,15 +34,16 @@ def keep_epoch(run: Run, logits: NDArray[np.float64], journal: Journal, *, bette
         journal.top(to_score, top)
 
 
-def finish_run(run: Run, source: Source, journal: Journal) -> str:
+def finish_run(run: Run, source: Source, journal: Journal) -> str | None:
     """Average the best epochs if that is asked for, and write the weights for other programs.
 
     Returns the name of the checkpoint to score by: the average where its monitored figure is not
-    below that of the best epoch. All ranks call it.
+    below that of the best epoch. None where the run was asked to stop before. All ranks call it.
     """
     average = journal.folder / AVERAGE
-    if len(run.top_epochs) > 1 and not average.exists():
-        _average(run, source, journal)
+    is_due = len(run.top_epochs) > 1 and not average.exists()
+    if is_due and not _average(run, source, journal):
+        return None
     name = run.best_file
     if average.exists() and _is_no_worse(load_checkpoint(average).best["value"], run):
         name = AVERAGE
@@ -50,23 +52,25 @@ def finish_run(run: Run, source: Source, journal: Journal) -> str:
     return name
 
 
-def _average(run: Run, source: Source, journal: Journal) -> None:
-    """Write the mean of the best epochs with its monitored figure, unless the run is stopped."""
+def _average(run: Run, source: Source, journal: Journal) -> bool:
+    """Write the mean of the best epochs with its figure; False where the run is to stop before."""
     files = {epoch: journal.folder / epoch_file(epoch) for epoch in run.top_epochs}
     epochs = [epoch for epoch, path in files.items() if path.exists()]  # all, but after damage
     weights = average_weights(load_checkpoint(files[epoch]).weights for epoch in epochs)
     restore_model(run.learner.scored, weights, "the average of the best epochs")
     logits = run.score(source)
     if run.is_stopped():
-        return
+        return False
     value = run.figures(logits).get(run.monitor)
     best = {"metric": run.monitor, "value": value, "epochs": epochs}
-    kept = replace(to_checkpoint(run, weights), best=best)
-    journal.checkpoint(AVERAGE, kept)
+    threshold = f1_threshold(run.scores(logits), run.level)
     if _is_no_worse(value, run):
         journal.scores(run.cohort.frame, logits, run.recipe.hash)
+    kept = replace(to_checkpoint(run, weights), best=best, threshold=threshold)
+    journal.checkpoint(AVERAGE, kept)  # last: where it is, this is not done again
     run.learner.world.gather(None)  # no rank looks for the file before it is there
     log.info("mean of epochs %s: %s %s", epochs, run.monitor, value)
+    return True
 
 
 def _is_no_worse(value: float | None, run: Run) -> bool:

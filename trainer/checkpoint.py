@@ -1,8 +1,6 @@
 """Checkpoints: all that a run needs to go on, and all that a stranger needs to score images.
 
 A file is a torch zip of plain tensors, dicts, lists and numbers, so `weights_only=True` reads it.
-The SHA-256 beside it, or else the zip's own CRC-32 of every record, is checked before anything in
-it is believed: torch checks neither.
 
 No state of a random generator is kept, of any rank, since none outlives a step: the order of an
 epoch follows from (seed, epoch), augmentation from (seed, epoch, position), dropout from (seed,
@@ -13,26 +11,22 @@ among the settings are all that the numbers to come depend on, beside weights an
 import logging
 import math
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, Final
+from typing import Any, Final, get_origin, get_type_hints
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from dali_pipelines.errors import CheckpointError, DamagedError
-from trainer.checksums import checksum_path, replacing_with_checksum, require_sound
+from trainer.checksums import replacing_with_checksum
+from trainer.printable import printable
 from trainer.run_folder import LAST, PREVIOUS
+from trainer.tensor_file import read_tensors
 
 FORMAT: Final = "mammostream-checkpoint"
 FORMAT_VERSION: Final = 2
-_ZIP_MAGIC: Final = b"PK\x03\x04"
-_FOLDER: Final = 0x10  # the attribute of MS-DOS
 _PLAIN: Final = (int, float, str, bool, type(None))
 
 log = logging.getLogger("mammo.train")
@@ -137,88 +131,59 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises CheckpointError if there is none, or it is damaged, foreign or of another version.
     """
     content = read_tensors(path)
-    if content.get("format") != FORMAT:
-        raise CheckpointError(f"{str(path)!r} holds tensors but no checkpoint of `mammo train`")
-    if content.get("format_version") != FORMAT_VERSION:
-        raise CheckpointError(
-            f"checkpoint {str(path)!r} has format {content.get('format_version')}, this version "
-            f"reads format {FORMAT_VERSION}; use the version that wrote it"
-        )
+    require_format(content, FORMAT, path)
     names = [f.name for f in fields(Checkpoint)]
     absent = [name for name in names if name not in content]
     if absent:
         raise CheckpointError(f"checkpoint {str(path)!r} lacks {', '.join(absent)}")
-    return Checkpoint(**{name: content[name] for name in names})
+    return checkpoint_of({name: content[name] for name in names}, path)
 
 
-def read_tensors(path: Path) -> dict[str, Any]:
-    """The mapping in a safetensors or torch zip file, which can run no code and is undamaged.
-
-    Raises CheckpointError where it is neither, DamagedError where that is for lost bytes.
-    """
-    if not path.is_file():
-        inside = [*path.glob("best.pt"), *path.glob("ckpt/best.pt"), *path.glob("*.pt")]
-        better = f", which is a folder; name {str(inside[0])!r} in it" if inside else ""
-        raise CheckpointError(f"no checkpoint {str(path)!r}{better}")
-    try:
-        require_sound(path)
-        if path.suffix == ".safetensors":
-            return _read_safetensors(path)
-        _require_zip(path)
-        if not checksum_path(path).exists():
-            _prove_undamaged(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except CheckpointError:  # already says which file and why
-        raise
-    except UnpicklingError as error:
+def require_format(content: Mapping[str, Any], wanted: str, path: Path) -> None:
+    """Raise CheckpointError where what a file holds is not in this version of that format."""
+    found, version = content.get("format"), content.get("format_version")
+    if not isinstance(found, str) or found != wanted:
+        raise CheckpointError(f"{str(path)!r} holds no {wanted} of `mammo train`")
+    if type(version) is not int or version != FORMAT_VERSION:
         raise CheckpointError(
-            f"{str(path)!r} holds more than plain tensors and numbers, and is not opened: what it "
-            "would run on loading is unknown"
-        ) from error
-    except (OSError, EOFError, KeyError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"{str(path)!r} cannot be read: {error}") from error
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"{str(path)!r} holds a {type(content).__name__}, not named tensors")
-    return dict(content)
+            f"{str(path)!r} has format {printable(repr(version))}, this version reads format "
+            f"{FORMAT_VERSION}; use the version that wrote it"
+        )
+
+
+def checkpoint_of(values: Mapping[str, Any], path: Path) -> Checkpoint:
+    """The checkpoint of those fields; CheckpointError where one is of another type than its own."""
+    hints = get_type_hints(Checkpoint)
+    odd = [
+        n for n, value in values.items() if not isinstance(value, get_origin(hints[n]) or hints[n])
+    ]
+    weights = [values.get("model", {}), values.get("ema", {})]
+    if odd or not all(_is_named_tensors(some) for some in weights):
+        raise CheckpointError(
+            f"{str(path)!r} was not written by `mammo train`: "
+            f"{', '.join(odd) or 'model'} is not what it writes"
+        )
+    return Checkpoint(**values)
 
 
 def restore_model(model: nn.Module, weights: Mapping[str, torch.Tensor], source: str) -> None:
-    """Give the network exactly those weights; CheckpointError if names or shapes differ."""
+    """Give the network exactly those weights; CheckpointError if names, shapes or kinds differ.
+
+    Also where a weight is no finite number, with which no image would get a score.
+    """
+    own = model.state_dict()
+    for name, value in weights.items():
+        if name in own and value.is_floating_point() != own[name].is_floating_point():
+            raise CheckpointError(f"{source} has numbers of another kind in {printable(name)}")
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise CheckpointError(f"{source} has weights that are no finite numbers")
     try:
         model.load_state_dict(weights, strict=True)
     except RuntimeError as error:
-        first = str(error).splitlines()[1:2]
+        first = "".join(str(error).splitlines()[1:2]).strip()
         raise CheckpointError(
-            f"{source} is of another network than {type(model).__name__}: {''.join(first).strip()}"
+            f"{source} is of another network than {type(model).__name__}: {printable(first, 200)}"
         ) from error
-
-
-def _require_zip(path: Path) -> None:
-    """Raise DamagedError for what is no zip file, such as one that was cut to nothing."""
-    with path.open("rb") as file:
-        start = file.read(len(_ZIP_MAGIC))
-    if start != _ZIP_MAGIC:
-        raise DamagedError(f"{str(path)!r} is not a checkpoint: it is no torch zip file")
-
-
-def _prove_undamaged(path: Path) -> None:
-    """Check the CRC-32 of every record, which finds any one flipped byte that matters.
-
-    The attributes of a record are in no CRC-32, and where they call it a folder, torch gives
-    whatever was in memory instead of it (measured).
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            folders = [e.filename for e in archive.infolist() if e.external_attr & _FOLDER]
-            damaged = folders[0] if folders else archive.testzip()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise DamagedError(
-            f"checkpoint {str(path)!r} is damaged or was cut short ({error}); use another"
-        ) from error
-    if damaged:
-        raise DamagedError(
-            f"checkpoint {str(path)!r} is damaged: record {damaged} fails its checksum; use another"
-        )
 
 
 def _require_plain(value: Any, place: str = "checkpoint") -> None:
@@ -233,8 +198,15 @@ def _require_plain(value: Any, place: str = "checkpoint") -> None:
         raise TypeError(f"{place} is a {type(value).__name__}, which is not opened again")
 
 
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    try:
-        return dict(load_file(path))
-    except SafetensorError as error:
-        raise CheckpointError(f"{str(path)!r} is not a safetensors file: {error}") from error
+def _is_named_tensors(weights: Any) -> bool:
+    """Whether these are tensors by name, each with memory for all of its numbers.
+
+    A view that repeats one number takes no room in a file and any room in memory.
+    """
+    return isinstance(weights, Mapping) and all(
+        isinstance(name, str)
+        and isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and value.numel() * value.itemsize <= value.untyped_storage().nbytes()
+        for name, value in weights.items()
+    )

@@ -7,9 +7,12 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from dali_pipelines.atomic import replacing, sync
 from dali_pipelines.errors import DamagedError
+
+_DIGITS: Final = 64  # of a SHA-256 in hexadecimal
 
 
 def checksum_path(path: Path) -> Path:
@@ -69,9 +72,13 @@ def file_sha256(path: Path) -> str:
 
 
 def _noted(path: Path) -> str | None:
-    """The SHA-256 that lies beside a file; None without one."""
+    """The SHA-256 that lies beside a file; None without one, "" where that is no regular file."""
+    noted = checksum_path(path)
     try:
-        return checksum_path(path).read_bytes().partition(b" ")[0].decode("ascii", "replace")
+        if not noted.is_file():  # a pipe would never end
+            return "" if noted.exists() else None
+        with noted.open("rb") as file:
+            return file.read(_DIGITS).decode("ascii", "replace").lower()
     except FileNotFoundError:
         return None
 
@@ -83,6 +90,5 @@ def _move(path: Path, target: Path) -> None:
     path.replace(target)
     if checksum_path(path).exists():
         sync(target.parent)
-        named = checksum_path(path).read_text("utf-8").replace(path.name, target.name)
         with replacing(checksum_path(target)) as aside:
-            aside.write_text(named, encoding="utf-8")
+            aside.write_text(f"{_noted(path)}  {target.name}\n", encoding="utf-8")

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from torch import distributed, nn
 
 from dali_pipelines.cores import rank_count
-from dali_pipelines.errors import ConfigError, DeviceError
+from dali_pipelines.errors import ConfigError, DeviceError, LostRankError
 
 Device = Literal["auto", "cpu", "gpu"]
 # ranks drift apart while scoring, which has no step in common: one with slow files or many images
 # must not lose the job, so the others wait longer than NCCL's 10 minutes
 TIMEOUT: Final = timedelta(minutes=30)
+_GLOO: Final = "third_party/gloo"  # the place in torch's sources that its errors begin with
 _VARIABLES: Final = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 
 
@@ -76,7 +77,8 @@ def join_world(device: Device = "auto") -> Iterator[World]:
     """This process's place in the run; joins and leaves the process group where there is one.
 
     Within another such stretch it is that one's group, which stays.
-    Raises ConfigError if torchrun's variables are incomplete, DeviceError if there is no GPU.
+    Raises ConfigError if torchrun's variables are incomplete, DeviceError if there is no GPU,
+    LostRankError where another rank ended while this one waited for it.
     """
     rank, size, local_rank = _read_ranks()
     local_size = rank_count(default=size)
@@ -93,8 +95,15 @@ def join_world(device: Device = "auto") -> Iterator[World]:
     )
     try:
         yield world
-    finally:
-        distributed.destroy_process_group()
+    except RuntimeError as error:
+        if isinstance(error, distributed.DistError) or _GLOO in str(error):
+            raise LostRankError(
+                "another rank ended while this one waited for it; what that one said tells why"
+            ) from error
+        raise
+    # Not after an error, which ends the process: NCCL would wait for ranks that wait for this one,
+    # and gloo would have them fail, and be heard, before this one has said why.
+    distributed.destroy_process_group()
 
 
 def find_device(device: Device, local_rank: int = 0) -> torch.device:

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.manifest import read_manifest
 from dali_pipelines.recipe import Recipe
 from trainer.distributed import World, join_world
-from trainer.journal import write_status
+from trainer.journal import State, write_failure, write_status
 from trainer.metrics import evaluate_scores
 from trainer.predictions import read_predictions, write_csv
-from trainer.run_folder import SCORES
+from trainer.preemption import stop_requests
+from trainer.ranks import restart_count
+from trainer.run_folder import SCORES, clear
 from trainer.settings import TrainSettings
 from trainer.train import Ending, RunOptions, TrainResult, train
 
@@ -56,8 +59,11 @@ def cross_validate(
     options = options or RunOptions()
     runs: list[TrainResult] = []
     scores = out / SCORES
-    with join_world(options.device) as world:
-        for fold in _folds(manifest):
+    folds = _folds(manifest)
+    with join_world(options.device) as world, _noted_failures(out, world), stop_requests():
+        if options.resume == "no" and restart_count() == 0:
+            _start_over(out, world)
+        for fold in folds:
             log.info("fold %d", fold)
             one = replace(settings, fold=fold)
             runs.append(train(one, recipe, manifest, out / f"fold-{fold}", options))
@@ -79,6 +85,19 @@ def _folds(manifest: Path) -> list[int]:
     return folds
 
 
+def _start_over(out: Path, world: World) -> None:
+    """Remove what an earlier cross-validation left in all folds, before the first begins.
+
+    Where this one is cut short and taken up, none of its folds is then taken for done.
+    """
+    if world.is_main:
+        for folder in out.glob("fold-*"):
+            clear(folder)
+        for name in (SCORES, FIGURES):
+            (out / name).unlink(missing_ok=True)
+    world.gather(None)  # no rank looks into a folder before
+
+
 def _gather(out: Path, scores: Path, runs: Sequence[TrainResult], world: World) -> dict[str, Any]:
     """The figures of the held-out scores of all runs, whose table rank 0 writes."""
     world.gather(None)  # rank 0 has written the tables of all runs
@@ -93,6 +112,20 @@ def _gather(out: Path, scores: Path, runs: Sequence[TrainResult], world: World) 
     return figures
 
 
-def _note(out: Path, world: World, state: Ending, runs: Sequence[TrainResult]) -> None:
+@contextmanager
+def _noted_failures(out: Path, world: World) -> Iterator[None]:
+    """A stretch that leaves the state "running", or what error ended it: never an older one."""
+    if world.is_main:
+        out.mkdir(parents=True, exist_ok=True)
+    _note(out, world, "running", [])
+    try:
+        yield
+    except BaseException as error:
+        if world.is_main:
+            write_failure(out, error)
+        raise
+
+
+def _note(out: Path, world: World, state: State, runs: Sequence[TrainResult]) -> None:
     if world.is_main:
         write_status(out, state, folds=[run.best for run in runs])

@@ -9,6 +9,7 @@ import logging
 import os
 import platform
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -73,9 +74,8 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
-            state: State = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            self.status(state, error=type(error).__name__, exit_code=_exit_code(error))
+        if error is not None and self._is_main:
+            write_failure(self.folder, error)
         self._trackers.close(succeeded=error is None)
         logging.getLogger("mammo").removeHandler(self._handler)
         self._handler.close()
@@ -185,6 +185,16 @@ def write_status(folder: Path, state: State, **facts: Any) -> None:
     """Write status.json of a run directory."""
     content = {"state": state, **facts, "pid": os.getpid(), "host": platform.node()}
     _write_text(folder / "status.json", json.dumps(content, indent=2) + "\n")
+
+
+def write_failure(folder: Path, error: BaseException) -> None:
+    """Write status.json of a run that this error ended, if the disk has room for it.
+
+    If not, the error itself is what is to be heard of.
+    """
+    state: State = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    with suppress(OSError):
+        write_status(folder, state, error=type(error).__name__, exit_code=_exit_code(error))
 
 
 def _figures(row: Row) -> dict[str, Any]:

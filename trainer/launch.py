@@ -1,7 +1,7 @@
 """Several ranks on this machine: one command line, run once a rank by torch's elastic agent.
 
 The agent collapses the exit codes of its ranks; each rank therefore leaves its own in a folder that
-the environment names, and the first that was not 0 becomes the code of the whole.
+the environment names, and what they say together becomes the code of the whole.
 """
 
 import logging
@@ -27,7 +27,7 @@ _SHUTDOWN_S: Final = "300"  # ranks that were asked to stop end their step and w
 
 
 def launch(args: Sequence[str], ranks: int, max_restarts: int = 0) -> int:
-    """Run `mammo ARGS` as that many ranks; the exit code of the first rank that failed, or 0.
+    """Run `mammo ARGS` as that many ranks; the exit code of the whole, as one process would leave.
 
     After a failure all ranks are started again, at most `max_restarts` times. SIGTERM and SIGUSR1
     reach the ranks.
@@ -37,7 +37,10 @@ def launch(args: Sequence[str], ranks: int, max_restarts: int = 0) -> int:
         codes.mkdir()
         with _environment(_variables(codes, ranks)):
             ended = _run(args, ranks, max_restarts, folder)
-        return ended if ended == 0 else _first_failure(codes) or ended
+        if ended == 0:
+            return 0
+        said = _outcome(codes, ranks)
+    return ended if said is None else said
 
 
 def _variables(codes: Path, ranks: int) -> dict[str, str]:
@@ -78,8 +81,12 @@ def _run(args: Sequence[str], ranks: int, max_restarts: int, folder: str) -> int
     return 0
 
 
-def _first_failure(codes: Path) -> int | None:
-    """The first code other than 0 that a rank left in the last of its starts; None for none."""
+def _outcome(codes: Path, ranks: int) -> int | None:
+    """What the ranks say of the last of their starts: 0 if all ended well, else the first failure.
+
+    None where that is not known. A 1 says little: a rank that lost another ends with it, and may
+    be done before the other has left its own code.
+    """
     files = [(path, int(path.name.partition("-")[0])) for path in codes.iterdir()]
     last = max((start for _, start in files), default=0)
     ended = sorted(
@@ -87,7 +94,9 @@ def _first_failure(codes: Path) -> int | None:
         for path, start in files
         if start == last
     )
-    return next((code for _, code in ended if code), None)
+    if len(ended) == ranks and not any(code for _, code in ended):
+        return 0
+    return next((code for _, code in ended if code > 1), None)
 
 
 @contextmanager

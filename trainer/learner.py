@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from timm.utils import ModelEmaV3
 from torch import nn
 
-from dali_pipelines.errors import CheckpointError
+from dali_pipelines.errors import CheckpointError, ConfigError
 from dali_pipelines.recipe import Recipe
 from trainer.augment.augmenter import Augmenter
 from trainer.augment.levels import Levels
@@ -43,7 +43,7 @@ class Learner:
 
     `parallel` is `model` itself on a single rank, else its wrap that averages gradients; `ema`
     follows it, None without. `steps` are those of the optimizer so far. `stop` is set when this
-    process is asked to end.
+    process is asked to end. `rehearsed` is the `parallel` that `rehearse` was called for.
     """
 
     model: nn.Module
@@ -59,6 +59,7 @@ class Learner:
     tally: Tally = field(init=False)
     timing: Timing = field(init=False)
     steps: int = 0
+    rehearsed: nn.Module | None = None
 
     def __post_init__(self) -> None:
         self.tally = Tally(self.world.device)
@@ -107,6 +108,11 @@ class Learner:
         if self.ema is not None:
             self.ema.update(self.model, self.steps)
 
+    def require_numbers(self) -> None:
+        """Raise ConfigError where a weight is none: its last step diverged, and no loss showed."""
+        if not all(bool(weight.isfinite().all()) for weight in self.model.parameters()):
+            raise ConfigError("a weight is no number: training diverged; lower optim.lr")
+
     def restore(self, checkpoint: Checkpoint, source: str) -> None:
         """Go back to the state of a checkpoint; CheckpointError if it is of another network."""
         restore_model(self.model, checkpoint.model, source)
@@ -135,7 +141,7 @@ def build_learner(
     torch.manual_seed(settings.seed)
     model = build_model(args)
     if settings.model.pretrained:
-        report = load_weights(model, Path(settings.model.pretrained))
+        report = load_weights(model, Path(settings.model.pretrained), settings.model.stem)
         if world.is_main:
             log.info("%s", report.line())
     apply_frozen(model, settings.optim, 0)

@@ -15,6 +15,7 @@ from trainer.checkpoint import Checkpoint, load_latest
 from trainer.environment import versions
 from trainer.run import Run
 from trainer.run_folder import LAST
+from trainer.tally import require_converging
 
 log = logging.getLogger("mammo.train")
 
@@ -48,9 +49,14 @@ def resume(run: Run, folder: Path) -> bool:
 
 
 def to_checkpoint(run: Run, weights: Mapping[str, torch.Tensor] | None = None) -> Checkpoint:
-    """The state of a run, to go on from, or with `weights` only to score by; all ranks call it."""
+    """The state of a run, to go on from, or with `weights` only to score by; all ranks call it.
+
+    Raises ConfigError where training diverged: what is there to go on from stays.
+    """
     learner = run.learner
+    learner.require_numbers()
     tallies = learner.world.gather(learner.tally.values().tolist())
+    require_converging(sum(loss for loss, _ in tallies))
     to_go_on = weights is None
     return Checkpoint(
         model=learner.model.state_dict() if weights is None else dict(weights),

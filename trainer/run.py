@@ -31,7 +31,7 @@ from trainer.sampler import epoch_blocks, epoch_length
 from trainer.scoring import collect, score_pass
 from trainer.settings import TrainSettings
 from trainer.source import Source, gather_rejects
-from trainer.tally import Tally
+from trainer.tally import Tally, require_converging
 from trainer.threshold import f1_threshold
 
 
@@ -187,6 +187,7 @@ class Run:
     def progress(self) -> dict[str, Any]:
         """The mean loss over the units of this epoch so far, and the rate; all ranks call it."""
         loss, units = self.learner.world.sum(self.learner.tally.values())
+        require_converging(loss)
         done = (self.epoch + self.blocks / self.lengths[self.epoch]) / self.settings.epochs
         rate = learning_rate(done, self.settings.optim, self.settings.epochs, self.monitored)
         return {"train/loss": float(loss / units) if units else None, "lr": rate}

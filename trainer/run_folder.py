@@ -8,6 +8,7 @@
     metrics.jsonl, timing.jsonl figures of the run: those it must repeat, those of the clock
     oof.csv, rejects.csv        scores of the held-out fold; what gave no image
     status.json, log.txt        for scripts and for people; trackers.json: ids of runs elsewhere
+    in_flight/                  ids of images on a GPU, and of those that may have made it fail
 
 Each checkpoint and model file has its SHA-256 beside it.
 """
@@ -28,6 +29,8 @@ TIMING: Final = "timing.jsonl"
 SCORES: Final = "oof.csv"
 TRACKERS: Final = "trackers.json"
 TENSORBOARD: Final = "tensorboard"
+IN_FLIGHT: Final = "in_flight"
+DOUBTED: Final = "in_flight/doubted.txt"
 
 
 def epoch_file(epoch: int) -> str:
@@ -55,5 +58,7 @@ def clear(folder: Path) -> None:
         remove_with_checksum(path)
     drop_epochs(folder, kept=set())
     events = folder.glob(f"{TENSORBOARD}/events.out.tfevents.*")
-    for path in (*events, *(folder / n for n in (METRICS, TIMING, SCORES, TRACKERS, REJECTS))):
+    notes = folder.glob(f"{IN_FLIGHT}/*.txt")
+    names = (METRICS, TIMING, SCORES, TRACKERS, REJECTS)
+    for path in (*events, *notes, *(folder / name for name in names)):
         path.unlink(missing_ok=True)

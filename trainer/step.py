@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from dali_pipelines.stages import Batch
 from trainer.arithmetic import seed_draws
 from trainer.augment.mixup import mix
+from trainer.augment.upload import upload
 from trainer.learner import Learner
 from trainer.networks.build import outputs_of
 from trainer.optim.speed import precision
+from trainer.rehearsal import rehearse
+from trainer.tally import require_converging
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +44,19 @@ def learn(learner: Learner, part: Part, *, is_last: bool) -> int:
     Where `is_last` of the step, the gradients of all ranks are averaged.
     """
     settings, device = learner.settings, learner.world.device
-    seed_draws(part.seed, device)  # dropout: a run that was taken up draws the same numbers
     present = part.batch.valid.view(-1, settings.model.views)  # on the CPU: no wait for the device
     valid = present.any(1)
     count = int(valid.sum())
     images, targets = _prepared(learner, part, present)
+    shown = _masked(present, device)
+    rehearse(learner, images, shown)
     learner.set_training(count > 0)  # placeholders must not reach batch norm's averages
+    seed_draws(part.seed, device)  # dropout: a run that was taken up draws the same numbers
     waits = nullcontext() if is_last else learner.no_sync()
     with waits:
         with precision(device, settings.speed.amp):
-            outputs = outputs_of(learner.parallel, images, _masked(present, device))
-        loss = learner.loss(outputs, targets, valid.to(device))
+            outputs = outputs_of(learner.parallel, images, shown)
+        loss = learner.loss(outputs, targets, upload(valid.numpy(), torch.bool, device))
         learner.scaler.scale(loss / _slots(learner)).backward()  # type: ignore[no-untyped-call]
     learner.tally.add(loss, count)
     return count
@@ -60,17 +65,18 @@ def learn(learner: Learner, part: Part, *, is_last: bool) -> int:
 def finish(learner: Learner, count: int, images: int) -> tuple[int, bool]:
     """Let the optimizer take the step; its units on all ranks, and whether any rank is to stop.
 
-    `count` and `images` are the valid units and images of this rank in the step.
+    `count` and `images` are the valid units and images of this rank in the step. Raises ConfigError
+    on all ranks where training diverged on any; on GPUs that shows where figures are written.
     """
     world = learner.world
-    mine = np.array([count, images, learner.stop.is_set()], dtype=np.float64)
-    total, every, stops = world.sum(mine)
+    loss = learner.tally.values()[0] if world.device.type == "cpu" else 0.0  # a GPU would wait
+    mine = np.array([count, images, learner.stop.is_set(), loss], dtype=np.float64)
+    total, every, stops, losses = world.sum(mine)
+    require_converging(losses)
     if total:
         learner.update(_slots(learner) * world.size / total)
     learner.optimizer.zero_grad(set_to_none=True)
     learner.timing.count(int(every))
-    if world.device.type == "cpu":
-        learner.tally.values()  # says at once where training diverged, as nothing waits for it
     return int(total), bool(stops)
 
 
@@ -93,8 +99,9 @@ def _prepared(
     device, settings = learner.world.device, learner.settings
     images = part.batch.images.to(device, memory_format=learner.memory_format)
     if not part.batch.valid.all():
-        images = fill_empty_slots(images, part.batch.valid.to(device))
-    targets = part.targets.to(device)
+        valid = upload(part.batch.valid.numpy(), torch.bool, device)
+        images = fill_empty_slots(images, valid)
+    targets = upload(part.targets.numpy(), torch.float32, device)
     if learner.augmenter is not None:
         images = learner.augmenter(images, part.epoch, part.positions)
     if settings.augment.mixup.p:
@@ -106,7 +113,7 @@ def _prepared(
 
 def _masked(present: torch.Tensor, device: torch.device) -> torch.Tensor | None:
     """Which views of each unit are there, None where a unit is an image."""
-    return present.to(device) if present.shape[1] > 1 else None
+    return upload(present.numpy(), torch.bool, device) if present.shape[1] > 1 else None
 
 
 def _slots(learner: Learner) -> int:

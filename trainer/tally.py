@@ -23,8 +23,14 @@ class Tally:
         self._units += units
 
     def values(self) -> NDArray[np.float64]:
-        """(sum of losses, units); ConfigError where training diverged."""
-        loss = self._loss.item()
-        if not np.isfinite(loss):
-            raise ConfigError(f"the loss became {loss}: training diverged; lower optim.lr")
-        return np.array([loss, self._units])
+        """(sum of losses, units)."""
+        return np.array([self._loss.item(), self._units])
+
+
+def require_converging(loss: float) -> None:
+    """Raise ConfigError where a loss is no number, since training diverged.
+
+    `loss` is summed over all ranks: were one to look at its own, the others would wait for it.
+    """
+    if not np.isfinite(loss):
+        raise ConfigError(f"the loss became {loss}: training diverged; lower optim.lr")

@@ -24,6 +24,7 @@ from trainer.arithmetic import fixed_arithmetic
 from trainer.best import finish_run, keep_epoch
 from trainer.cohort import select_cohort
 from trainer.distributed import Device, join_world
+from trainer.doubted import note_in_flight
 from trainer.environment import environment
 from trainer.journal import Journal
 from trainer.learner import build_learner
@@ -109,16 +110,18 @@ def train(
         ):
             if not goes_on:
                 journal.start_over()
+            note_in_flight(source, out, world)
             journal.begin(run.epoch, run.blocks, settings.track)
             journal.config(to_dict(settings), recipe.to_dict())
             journal.environment(environment(world))
-            state = _go_on(run, source, journal, options.max_rejects)
-            best = finish_run(run, source, journal) if state == "done" else run.best_file
+            ended = _go_on(run, source, journal, options.max_rejects)
+            best = finish_run(run, source, journal) if ended == "done" else None
+            state: Ending = "done" if best else "preempted"
             journal.status(state, epoch=run.epoch, blocks=run.blocks, best=run.best)
             counts = run.verdicts(source)
     return TrainResult(
         state=state,
-        checkpoint=out / best,
+        checkpoint=out / (best or run.best_file),
         best=run.best,
         history=run.history,
         counts=counts,

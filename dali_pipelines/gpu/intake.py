@@ -77,7 +77,7 @@ class Intake:
         return self._ask_nvjpeg()
 
     def _fits(self, item: Place) -> bool:
-        if not isinstance(item, Encoded) or self._canary.is_banned(item.record):
+        if not isinstance(item, Encoded) or item.on_cpu or self._canary.is_banned(item.record):
             return False
         stream = item.record.stream
         sound = stream.kind != "jpeg_lossless" or self._sound_nvjpeg

@@ -6,13 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from tests.evidence.training_runs import Death, Study, exit_codes, finish, notes_of, start
 from trainer.checkpoint import load_checkpoint
 from trainer.run_folder import LAST
-
-END: Final = 10**6  # an epoch that no run gets to
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Undisturbed:
         if ranks not in self._lives:
             notes = out.with_name(f"{out.name}-notes")
             finish(self._study, out, notes, ranks)
-            self._lives[ranks] = Life(ranks, notes, (0, 0), (END, 0))
+            self._lives[ranks] = Life(ranks, notes, (0, 0), cursor(out))
         return out
 
     def life(self, ranks: int) -> Life:

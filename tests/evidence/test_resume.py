@@ -10,7 +10,7 @@ import pytest
 
 from tests.evidence.lives import Undisturbed, batches_behind, cursor, die
 from tests.evidence.resumed_settings import SETTINGS
-from tests.evidence.run_contents import contents, differences, furthest, last_weights
+from tests.evidence.run_contents import contents, differences
 from tests.evidence.small_study import write_study
 from tests.evidence.training_runs import PREEMPTED, Death, Study, exit_codes, finish, start
 from trainer.run_folder import LAST
@@ -19,7 +19,6 @@ pytestmark = pytest.mark.slow
 
 EPOCHS, SLICE_EPOCHS = 4, 2
 LONGEST_DELAY_S = 0.1  # the time of a step or two: death meets every moment of one
-NOT_TO_THE_BIT = 1e-6  # from 3 ranks on, where gloo may add in another order
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,7 @@ def test_kills_change_nothing(
     """At random batches; and the last one while the mean of the best epochs is scored."""
     if ranks == 3 and not full:
         pytest.skip("the slice has runs of one and of two ranks")
-    kills = (20 if ranks < 3 else 5) if full else 2
+    kills = (20 if ranks < 3 else 10) if full else 2
     train, validate = undisturbed.batches(ranks)
     end = (EPOCHS if full else SLICE_EPOCHS) * (train + validate)
     out, chance = tmp_path / "run", random.Random(ranks)
@@ -70,19 +69,14 @@ def test_kills_change_nothing(
         die(study, out, ranks, chance.randrange(ranks), Death(rest, delay))
         taken_up.append(cursor(out))
     finish(study, out, tmp_path / "notes", ranks)
-    found, wanted = contents(out), contents(undisturbed.out(ranks))
-    differing = differences(found, wanted)
-    apart = furthest(last_weights(out), last_weights(undisturbed.out(ranks)))
+    wanted = contents(undisturbed.out(ranks))
+    assert differences(contents(out), wanted) == []
     note(
         f"killed_on_{ranks}_ranks",
         kills=kills,
         taken_up_from_epoch_and_block=taken_up,
         files_and_values_compared=len(wanted),
-        different=len(differing),
-        furthest_weights=apart,
     )
-    assert apart <= NOT_TO_THE_BIT
-    assert differing == [] or ranks > 2
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

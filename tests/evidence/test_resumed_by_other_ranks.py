@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.evidence.lives import END, Life, Undisturbed, cursor, die, learned
+from tests.evidence.lives import Life, Undisturbed, cursor, die, learned
 from tests.evidence.resumed_settings import SETTINGS
 from tests.evidence.small_study import write_study
 from tests.evidence.training_runs import Death, Study, finish
@@ -61,7 +61,7 @@ def test_nothing_is_left_out_and_nothing_is_learned_twice(
         lives.append(die(study, out, ranks, chance.randrange(ranks), death))
     begin, ranks = cursor(out), turns[len(lives) % 2]
     finish(study, out, tmp_path / "notes", ranks)
-    lives.append(Life(ranks, tmp_path / "notes", begin, (END, 0)))
+    lives.append(Life(ranks, tmp_path / "notes", begin, cursor(out)))
     assert any(life.begin[1] for life in lives)  # in the midst of an epoch
     assert learned(lives) == undisturbed
     facts[f"from_{turns[0]}_to_{turns[1]}"] = {

@@ -51,9 +51,10 @@ def _trained(manifest: Path, out: Path, name: str, *options: str) -> Checkpoint:
     """The last checkpoint of an epoch of two steps by a config."""
     recipe = RECIPES[name.partition("-")[0]]
     size = ("--set", "resize.size=[64, 48]", "--set", "loader.isolation=thread")
+    one = ("--set", "threads=1")  # two wait for each other on busy cores
     short = ("--epochs", "1", "--batch", "2", "--accumulate", "2", "--device", "cpu")
     config = str(ROOT / "configs" / "train" / f"{name}.yaml")
-    told = ("--recipe", recipe, "--config", config, "--fold", "0", *size, *short, *options)
+    told = ("--recipe", recipe, "--config", config, "--fold", "0", *size, *one, *short, *options)
     with pytest.raises(SystemExit) as ended:
         main(["-q", "train", str(manifest), "-O", str(out), *told])
     assert ended.value.code == 0

@@ -117,3 +117,11 @@ def toy_manifest(toy_frame: pd.DataFrame, tmp_path: Path) -> Path:
 
     write_manifest(toy_frame, tmp_path / "toy.parquet")
     return tmp_path / "toy.parquet"
+
+
+@pytest.fixture
+def toy_runs(toy_manifest: Path, fake_source: type[FakeSource], tmp_path: Path) -> Any:
+    """Runs on `toy_manifest`, each in a folder of its own."""
+    from tests.trainer.toy_runs import ToyRuns
+
+    return ToyRuns(toy_manifest, tmp_path, fake_source)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ with join_world("cpu") as world, fixed_arithmetic(world, 1):
 """
 
 
-def _start(script: Path, ranks: int) -> list["subprocess.Popen[bytes]"]:
+def _start(script: Path, ranks: int, **more: Any) -> list["subprocess.Popen[bytes]"]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -114,6 +115,7 @@ def _start(script: Path, ranks: int) -> list["subprocess.Popen[bytes]"]:
                 "RANK": str(rank),
                 "LOCAL_RANK": str(rank),
             },
+            **more,
         )
         for rank in range(ranks)
     ]
@@ -188,3 +190,46 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     assert find_device("cpu") == torch.device("cpu")
     with pytest.raises(DeviceError, match=r"no GPU was found by torch; use --device cpu"):
         find_device("gpu")
+
+
+# The loss of the last rank alone is no number, and then it alone fails.
+ENDS = """
+import sys, threading
+from types import SimpleNamespace
+import torch
+from dali_pipelines.errors import ConfigError, LostRankError
+from trainer.distributed import join_world
+from trainer.settings import TrainSettings
+from trainer.step import finish
+from trainer.tally import Tally
+
+said = []
+try:
+    with join_world("cpu") as world:
+        is_last = world.rank == world.size - 1
+        learner = SimpleNamespace(
+            world=world, stop=threading.Event(), settings=TrainSettings(),
+            tally=Tally(world.device, float("nan") if is_last else 1.0),
+        )
+        try:
+            finish(learner, 1, 1)
+        except ConfigError as error:
+            said.append(str(error))
+        if is_last:
+            raise KeyError("a fault of this rank")
+        world.gather(None)
+except (LostRankError, KeyError) as error:
+    said.append(type(error).__name__)
+    said.append(torch.distributed.is_initialized())
+print(*said, sep="|")
+"""
+
+
+def test_what_ends_one_rank_ends_all_and_each_says_its_part(tmp_path: Path) -> None:
+    script = tmp_path / "ends.py"
+    script.write_text(ENDS)
+    ranks = _start(script, 2, stdout=subprocess.PIPE)
+    first, last = (rank.communicate(timeout=120)[0].decode().strip() for rank in ranks)
+    diverged = "the loss became nan: training diverged; lower optim.lr"
+    assert first == f"{diverged}|LostRankError|True"
+    assert last == f"{diverged}|KeyError|True"  # NCCL could not end the group without the others

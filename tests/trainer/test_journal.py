@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import os
@@ -11,7 +12,8 @@ import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from dali_pipelines.errors import DatasetError
+import trainer.journal
+from dali_pipelines.errors import CheckpointError, DatasetError
 from dali_pipelines.verdicts import Reason, Reject
 from trainer.checkpoint import Checkpoint, load_checkpoint
 from trainer.journal import Journal
@@ -193,3 +195,14 @@ def test_tensorboard_shows_each_point_once_after_a_crash(tmp_path: Path) -> None
     events = b"".join(path.read_bytes() for path in (tmp_path / "tensorboard").iterdir())
     assert events.count(b"w.pt") == 1
     assert b"/home/who" not in events
+
+
+def test_a_disk_without_room_for_the_status_hides_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(CheckpointError, match="make room"), Journal(tmp_path, KEY, is_main=True):
+        monkeypatch.setattr(trainer.journal, "write_status", fail)
+        raise CheckpointError("make room")

@@ -25,3 +25,17 @@ def test_another_thread_does_without() -> None:
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+def test_a_stretch_within_another_hears_what_that_one_heard() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_requests() as whole:
+        with stop_requests() as first:
+            assert not first.is_set()
+        signal.raise_signal(signal.SIGTERM)  # between two runs
+        with stop_requests() as second:
+            assert second.is_set()
+        assert whole.is_set()
+    assert signal.getsignal(signal.SIGTERM) == before
+    with stop_requests() as later:
+        assert not later.is_set()

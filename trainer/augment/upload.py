@@ -12,8 +12,8 @@ def upload(values: ArrayLike, dtype: torch.dtype, device: torch.device) -> torch
     """
     table = torch.from_numpy(np.array(values)).to(dtype)
     if device.type == "cuda":
-        return table.pin_memory().to(device, non_blocking=True)
-    return table.to(device)
+        table = table.pin_memory()
+    return table.to(device, non_blocking=True)
 
 
 def per_image(values: NDArray[np.float64], planes: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ from trainer.networks.arguments import require_sound
 from trainer.networks.fusion import make_fusion
 from trainer.networks.heads import install_mlp, make_head
 from trainer.networks.padding import fix_padding
-from trainer.networks.pooling import install_gem
+from trainer.networks.pooling import install_gem, use_steady_maximum
 from trainer.networks.settings import VIEWS
 from trainer.networks.views import MultiView
 
@@ -76,6 +76,7 @@ def _backbone(args: Mapping[str, Any], own: Mapping[str, Any]) -> Any:
     model = _timm_network({**own, "global_pool": "avg"} if is_gem else own)
     if is_gem:
         install_gem(model)
+    use_steady_maximum(model)
     if "padding" in args:
         fix_padding(model, args["model_name"])
     return model

@@ -1,17 +1,19 @@
-"""Generalized-mean pooling with a learned exponent, in place of a timm network's own pooling.
+"""What takes the place of a timm network's pooling: a steady maximum, the generalized mean.
 
-Radenovic, Tolias and Chum, "Fine-tuning CNN Image Retrieval with No Human Annotation", 2018:
-the mean at exponent 1, the maximum at infinity; the 7th of RSNA 2023 started at 3 as they did.
+The generalized mean has a learned exponent: Radenovic, Tolias and Chum, "Fine-tuning CNN Image
+Retrieval with No Human Annotation", 2018. It is the mean at exponent 1, the maximum at infinity;
+the 7th of RSNA 2023 started at 3 as they did.
 """
 
 from typing import Any, Final
 
 import torch
-from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
+from timm.layers.adaptive_avgmax_pool import AdaptiveAvgMaxPool2d, SelectAdaptivePool2d
 from torch import nn
 
 from dali_pipelines.errors import ConfigError
 
+_UNSTEADY: Final = (nn.AdaptiveMaxPool2d, AdaptiveAvgMaxPool2d)
 _START: Final = 3.0
 _SMALLEST: Final = 1e-6  # as the authors; what is not positive counts as this
 
@@ -39,6 +41,20 @@ class GeneralizedMean(nn.Module):
             pooled = mean.pow(1 / power) * largest
         pooled = pooled if self.keepdim else pooled.flatten(1)
         return pooled.to(features.dtype)
+
+
+def use_steady_maximum(model: nn.Module) -> None:
+    """Let a timm network's poolings "max" and "avgmax" give the same gradients again on a GPU.
+
+    Torch adds up those of AdaptiveMaxPool2d in any order there, and refuses to in deterministic
+    mode. `amax` gives the same maxima; equal ones share the gradient.
+    """
+    for name, part in list(model.named_modules()):
+        own = getattr(part, "pool", None)
+        if isinstance(part, SelectAdaptivePool2d) and isinstance(own, _UNSTEADY):
+            flat = isinstance(part.flatten, nn.Flatten)
+            steady = SelectAdaptivePool2d(pool_type=f"fast{part.pool_type}", flatten=flat)
+            model.set_submodule(name, steady)
 
 
 def install_gem(model: nn.Module) -> None:

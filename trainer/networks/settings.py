@@ -23,7 +23,9 @@ class ModelSettings:
     the generalized mean with a learned exponent. `head` "mlp" puts a hidden layer of `hidden`
     before the output, as the winner of SPR 2025 did. `drop` is the dropout of the head,
     `drop_path` that of whole residual branches. `padding` "nominal" pads a tf_efficientnet_b* as
-    Mammo-CLIP's code does, once for the nominal size.
+    Mammo-CLIP's code does, once for the nominal size. `stem` is what becomes of the three channels
+    of a pretrained first layer where images have one: their "sum" does to gray what they did, their
+    "mean" a third of it, as Stemgene had it.
 
     `unit` is what one score is for: an image, a breast (CC and MLO fused) or an exam (both views
     of both breasts). `fusion` is how a unit's views become one vector, and means nothing for an
@@ -40,6 +42,7 @@ class ModelSettings:
     drop: float = 0.0
     drop_path: float = 0.0
     padding: Literal["own", "nominal"] = "own"
+    stem: Literal["sum", "mean"] = "sum"
     unit: Unit = "image"
     fusion: Fusion = "attention"
     layers: int = 1

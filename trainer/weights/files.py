@@ -10,15 +10,18 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from dali_pipelines.errors import CheckpointError
+from trainer.printable import printable
 from trainer.weights.stored import ForeignError, StoredTensor, Stub, WeightFile
 from trainer.weights.torch_files import ReadStorages, read_plain, read_zip
 
-_NESTS: Final = (  # where training scripts keep weights, the averaged ones first: they score best
+# where training scripts keep weights, the averaged ones first: they score best
+_NESTS: Final = (
     *("state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict"),
     *("model", "module", "net", "network", "weights"),
 )
 _MOST_TENSORS: Final = 100_000  # the largest networks of timm have some 2,000
-_DEEPEST: Final = 30  # modules within modules; timm's go down to 8
+_LONGEST: Final = 500  # letters of a name; timm's have up to 60
+_DEEPEST: Final = 3  # mappings within mappings
 _OTHERS: Final = (  # what files are that were taken for weights
     (b"version https://git-lfs", "only points to a file of Git LFS; run `git lfs pull` there"),
     (b"<", "is a web page, perhaps of a download that asks for a login; download it again"),
@@ -61,7 +64,7 @@ def _read(path: Path) -> WeightFile:
 
 
 def _of_pickle(content: Any, read_storages: ReadStorages) -> WeightFile:
-    tensors = dict(itertools.islice(_tensors(_weights(content)), _MOST_TENSORS))
+    tensors = _weights(content, set(), _DEEPEST)
     if not tensors:
         raise ForeignError("holds no weights")
 
@@ -79,34 +82,35 @@ def _of_safetensors(path: Path) -> WeightFile:
             with safe_open(path, "pt") as file:
                 return {name: file.get_tensor(name) for name in names}
         except SafetensorError as error:
-            raise ForeignError(f"is damaged: {error}") from error
+            raise ForeignError(f"is damaged: {printable(str(error), 200)}") from error
 
     try:
         with safe_open(path, "pt") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
     except SafetensorError as error:
-        raise ForeignError(f"is no sound safetensors file: {error}") from error
+        raise ForeignError(f"is no sound safetensors file: {printable(str(error), 200)}") from error
     return WeightFile(shapes, read)
 
 
-def _weights(content: Any, depth: int = 3) -> Any:
-    """The mapping of tensors or the module within what a training script saved, else None."""
-    if isinstance(content, Stub):
-        return content if isinstance(content.state, dict) else None
-    if not isinstance(content, Mapping):
-        return None
-    for name in _NESTS if depth else ():  # a mapping may hold itself
-        inner = _weights(content.get(name), depth - 1)
-        if inner is not None:
-            return inner
-    return content if any(isinstance(v, StoredTensor) for v in content.values()) else None
+def _weights(content: Any, seen: set[int], depth: int) -> dict[str, StoredTensor]:
+    """The tensors of the mapping or module within what a training script saved; {} without one.
+
+    Of several the one with the most: an average may be of some parameters only, or of a rate.
+    """
+    if id(content) in seen:  # a mapping may hold itself
+        return {}
+    seen.add(id(content))
+    names = _NESTS if depth and isinstance(content, Mapping) else ()
+    inner = [_weights(content.get(name), seen, depth - 1) for name in names]
+    return max(inner, key=len, default={}) or dict(
+        itertools.islice(_tensors(content), _MOST_TENSORS)
+    )
 
 
 def _tensors(content: Any) -> Iterator[tuple[str, StoredTensor]]:
     """The tensors of a state dict, or of a module by the names of its state_dict()."""
     if isinstance(content, Mapping):
-        named = content.items()
-        yield from ((k, v) for k, v in named if isinstance(v, StoredTensor) and isinstance(k, str))
+        yield from ((k, v) for k, v in _items(content) if isinstance(v, StoredTensor))
         return
     open_modules = [("", content)]
     for _ in range(_MOST_TENSORS):  # a module may hold itself
@@ -114,16 +118,16 @@ def _tensors(content: Any) -> Iterator[tuple[str, StoredTensor]]:
             return
         prefix, module = open_modules.pop()
         state = module.state if isinstance(module, Stub) else None
-        if not isinstance(state, dict) or prefix.count(".") > _DEEPEST:
+        if not isinstance(state, dict) or len(prefix) > _LONGEST:
             continue
         for kind in ("_parameters", "_buffers"):
             for name, tensor in _items(state.get(kind)):
                 if isinstance(tensor, StoredTensor):
                     yield f"{prefix}{name}", tensor
-        inner = _items(state.get("_modules"))
+        inner = _items(state.get("_modules"))[:_MOST_TENSORS]
         open_modules.extend((f"{prefix}{name}.", module) for name, module in inner)
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:
     items = value.items() if isinstance(value, Mapping) else ()
-    return [(name, item) for name, item in items if isinstance(name, str)]
+    return [(n, item) for n, item in items if isinstance(n, str) and len(n) <= _LONGEST]

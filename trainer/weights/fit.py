@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from timm.layers import resample_abs_pos_embed
@@ -9,16 +10,19 @@ from torch import nn
 from torch.nn import functional
 
 
-def fold_stem(weight: torch.Tensor, channels: int) -> torch.Tensor:
+def fold_stem(
+    weight: torch.Tensor, channels: int, how: Literal["sum", "mean"] = "sum"
+) -> torch.Tensor:
     """A stem (O, I, kh, kw) for `channels` channels that does to gray what it did to gray before.
 
-    Several channels become one by their sum: an image repeated over them gives the same. One
-    becomes several by equal shares. Other shapes are left as they are.
+    Several channels become one by their sum: an image repeated over them gives the same; by their
+    mean it gives a part of it, of three channels a third. One becomes several by equal shares.
+    Other shapes are left as they are.
     """
     if weight.ndim != 4 or weight.shape[1] == channels:
         return weight
     if channels == 1:
-        return weight.sum(1, keepdim=True)
+        return weight.sum(1, keepdim=True) if how == "sum" else weight.mean(1, keepdim=True)
     if weight.shape[1] == 1:
         return weight.repeat(1, channels, 1, 1) / channels
     return weight

@@ -13,13 +13,15 @@ from typing import Any, Final
 
 import torch
 
-from trainer.weights.stored import ForeignError, Name, Storage, StoredTensor, Stub, printable
+from trainer.printable import printable
+from trainer.weights.stored import ForeignError, Name, Storage, StoredTensor, Stub
 
 _HERE: Final = sys.stdlib_module_names | {"torch", "numpy", "torchvision", "timm", "scipy"}
 _PARTS: Final = ("torch.nn.", "torch.optim.", "timm.models.", "timm.layers.", "torchvision.models.")
 _INERT: Final = {  # called, they leave a stub: what training scripts keep beside weights
     *("_codecs.encode", "argparse.Namespace", "builtins.bytearray", "builtins.complex"),
-    *("builtins.object", "builtins.slice", "builtins.range", "copyreg._reconstructor"),
+    *("builtins.frozenset", "builtins.object", "builtins.range", "builtins.set", "builtins.slice"),
+    *("collections.deque", "copyreg._reconstructor"),
     *("datetime.date", "datetime.datetime", "datetime.timedelta", "datetime.timezone"),
     *("functools.partial", "operator.getitem", "types.SimpleNamespace", "uuid.UUID"),
     *("numpy.dtype", "numpy.ndarray", "torch.device"),
@@ -38,6 +40,7 @@ _DTYPES: Final = {
         *(torch.uint16, torch.uint32, torch.uint64),
     )
 }
+_MOST_SIDES: Final = 64
 _STORAGES: Final = {  # torch.FloatStorage is of float32, ...
     f"{name}Storage": _DTYPES[dtype]
     for name, dtype in (
@@ -95,19 +98,6 @@ def storage_type(name: Any) -> torch.dtype:
     return _STORAGES[name.name]
 
 
-def plain_key(key: Any) -> Any:
-    """The key, where it is a number, a text or a short tuple of them; else ForeignError.
-
-    The hash of nested tuples can take longer than the age of the world.
-    """
-    plain = (str, int, float, bool, bytes, type(None), Name)
-    if not isinstance(key, plain):
-        flat = isinstance(key, tuple) and len(key) < 100 and all(isinstance(k, plain) for k in key)
-        if not flat:
-            raise ForeignError("has a mapping whose keys are no texts or numbers")
-    return key
-
-
 def _is_listed(name: Name) -> bool:
     full = str(name)
     own = full in _MADE or full in _INERT or full in _TYPES
@@ -116,11 +106,7 @@ def _is_listed(name: Name) -> bool:
 
 def _mapping(items: Any = ()) -> dict[Any, Any]:
     pairs = items.items() if isinstance(items, Mapping) else items
-    return {plain_key(key): value for key, value in pairs}
-
-
-def _set(items: Any = ()) -> set[Any]:
-    return {plain_key(item) for item in items}
+    return {key: value for key, value in pairs if isinstance(key, str)}
 
 
 def _tensor(storage: Any, offset: int, shape: Any, stride: Any, *_: Any) -> StoredTensor:
@@ -134,7 +120,14 @@ def _typed_tensor(
         dtype = _DTYPES.get(dtype.name)  # not getattr: torch imports modules on being asked
     if not isinstance(storage, Storage) or not isinstance(dtype, torch.dtype):
         raise ForeignError("has a tensor of no known type")
-    return StoredTensor(storage, dtype, offset, tuple(shape), tuple(stride))
+    return StoredTensor(storage, dtype, offset, _sides(shape), _sides(stride))
+
+
+def _sides(values: Any) -> tuple[Any, ...]:
+    """A shape or its strides; torch has no tensors of more sides."""
+    if not isinstance(values, tuple | list) or len(values) > _MOST_SIDES:
+        raise ForeignError("has a tensor whose shape is no list of natural numbers")
+    return tuple(values)
 
 
 def _first(value: Any, *_: Any) -> Any:
@@ -149,10 +142,7 @@ _MADE: Final[dict[str, Callable[..., Any]]] = {
     "collections.OrderedDict": _mapping,
     "collections.Counter": _mapping,
     "collections.defaultdict": lambda _factory=None, items=(): _mapping(items),
-    "collections.deque": lambda items=(), _most=None: list(items),
-    "builtins.set": _set,
-    "builtins.frozenset": _set,
-    "torch.Size": lambda sides=(): tuple(sides),
+    "torch.Size": lambda sides=(): _sides(sides),
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_tensor_v3": _typed_tensor,

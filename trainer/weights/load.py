@@ -4,20 +4,22 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import torch
 from torch import nn
 
 from dali_pipelines.errors import CheckpointError
 from trainer.networks.views import backbone_of
+from trainer.printable import printable
 from trainer.weights.files import read_weight_file
 from trainer.weights.fit import fold_stem, resize_biases, resize_positions
-from trainer.weights.match import COMPUTED, Match, below, best_match
+from trainer.weights.match import COMPUTED, Match, below, best_match, sides
 from trainer.weights.sets import WeightSet, recognize_shapes
-from trainer.weights.stored import ForeignError, WeightFile, printable
+from trainer.weights.stored import ForeignError, WeightFile
 
-_LEAST: Final = 0.95  # of the numbers of the backbone, and of those that the file has for one
+_LEAST: Final = 0.95  # of the backbone, and of what the file has for one
+_RESIZED: Final = ("pos_embed", "relative_position_bias_table")
 _NO_BACKBONE: Final = ("pre_logits",)  # a layer before the head of ViTs of 2020, which timm dropped
 
 
@@ -26,8 +28,10 @@ class WeightReport:
     """What became of a weight file: names of the network that got weights, and that did not.
 
     `unexpected` are names of the file that the network has no place for; heads count as neither.
-    `reshaped` were fitted to other channels or another size. `share` is how much of the numbers of
-    the network's backbone was given, `known` the published set that the file is of.
+    `reshaped` were fitted to other channels or another size. `share` is how much of the network's
+    backbone was given, of its tensors or of their numbers, whichever is less: statistics and scales
+    are few numbers, and all that comes after them is wrong without. `known` is the published set
+    that the file is of.
     """
 
     naming: str
@@ -54,12 +58,15 @@ class WeightReport:
         )
 
 
-def load_weights(model: nn.Module, path: Path) -> WeightReport:
+def load_weights(
+    model: nn.Module, path: Path, stem: Literal["sum", "mean"] = "sum"
+) -> WeightReport:
     """Give a network's backbone the weights of a file; its head keeps what it has.
 
-    The backbone is the timm network within a network of several views, else `model` itself. Raises
-    CheckpointError, and leaves the network as it is, where the file cannot be read, has less than
-    95 % of the backbone's numbers, or where that has a place for less than 95 % of the file's.
+    The backbone is the timm network within a network of several views, else `model` itself; `stem`
+    says what becomes of a first layer of several channels where it has one. Raises CheckpointError,
+    and leaves the network as it is, where the file cannot be read, has less than 95 % of the
+    backbone, or where that has a place for less than 95 % of the file.
     """
     file = read_weight_file(path)
     backbone = backbone_of(model)
@@ -69,11 +76,13 @@ def load_weights(model: nn.Module, path: Path) -> WeightReport:
         for name, value in backbone.state_dict().items()
         if not below(name, heads) and not name.endswith(COMPUTED)
     }
-    match = best_match(file.shapes, own)
+    match = best_match(file.shapes, {name: value.shape for name, value in own.items()})
     try:
-        values = _values(file, match.sources(own), backbone)
+        values = _values(file, match.sources(own), backbone, stem)
     except ForeignError as error:
         raise CheckpointError(f"weight file {str(path)!r} {error}") from error
+    except (OSError, MemoryError) as error:
+        raise CheckpointError(f"weight file {str(path)!r} cannot be read: {error}") from error
     values = {name: value for name, value in values.items() if value.shape == own[name].shape}
     report = _report(file, match, own, values, heads)
     _require_fit(report, file, match, type(backbone).__name__, path)
@@ -82,30 +91,44 @@ def load_weights(model: nn.Module, path: Path) -> WeightReport:
 
 
 def _values(
-    file: WeightFile, sources: dict[str, str], backbone: nn.Module
+    file: WeightFile, sources: dict[str, str], backbone: nn.Module, how: Literal["sum", "mean"]
 ) -> dict[str, torch.Tensor]:
-    """The file's tensors by the network's names, in the shapes that it has for them."""
+    """The file's tensors by the network's names, in the shapes and types that it has for them.
+
+    Whole numbers for fractions are those of a quantized network, and left out.
+    """
     own = backbone.state_dict()
-    stems = {
-        f"{n}.weight" for n in _names(getattr(backbone, "default_cfg", None) or {}, "first_conv")
-    }
+    config = getattr(backbone, "default_cfg", None) or {}
+    stems = {f"{name}.weight" for name in _names(config, "first_conv")}
+    sources = {
+        name: source
+        for name, source in sources.items()
+        if name in stems or name.endswith(_RESIZED)  # else (1, 1, C) for (C,), no (A, B) for (B, A)
+        or sides(file.shapes[source]) == sides(own[name].shape)
+    }  # fmt: skip
     read = file.read(sources.values())
     values = {}
     for name, source in sources.items():
-        value = read[source]
+        if read[source].is_floating_point() != own[name].is_floating_point():
+            continue
+        value = read[source].to(own[name].dtype)
         if value.is_floating_point() and not bool(value.isfinite().all()):
             raise ForeignError("holds weights that are no numbers; it is of a run that failed")
         if name in stems:
-            value = fold_stem(value, own[name].shape[1])
-        elif name == "pos_embed":
-            value = resize_positions(value, backbone)
-        elif name.endswith(".relative_position_bias_table"):
-            attention: Any = backbone.get_submodule(name.rpartition(".")[0])
-            value = resize_biases(value, attention.window_size)
-        elif _sides(value) == _sides(own[name]):  # (1, 1, 1, C) for (C,), never (A, B) for (B, A)
-            value = value.reshape(own[name].shape)
-        values[name] = value
+            values[name] = fold_stem(value, own[name].shape[1], how)
+        elif name.endswith(_RESIZED):
+            values[name] = _resized(name, value, backbone)
+        else:
+            values[name] = value.reshape(own[name].shape)
     return values
+
+
+def _resized(name: str, value: torch.Tensor, backbone: nn.Module) -> torch.Tensor:
+    """What a network knows of places, for the size of this one's images."""
+    if name.endswith("pos_embed"):
+        return resize_positions(value, backbone)
+    attention: Any = backbone.get_submodule(name.rpartition(".")[0])
+    return resize_biases(value, attention.window_size)
 
 
 def _report(
@@ -127,7 +150,10 @@ def _report(
             if not (ours in values or below(ours, heads) or ours.endswith(COMPUTED))
         ),
         reshaped=tuple(n for n, theirs in sources.items() if file.shapes[theirs] != own[n].shape),
-        share=_count(own[n].shape for n in values) / _count(v.shape for v in own.values()),
+        share=min(
+            len(values) / len(own),
+            _count(own[n].shape for n in values) / _count(v.shape for v in own.values()),
+        ),
         known=recognize_shapes(file.shapes),
     )
 
@@ -138,7 +164,10 @@ def _require_fit(
     """Raise CheckpointError where too much of the network, or of the file, was left out."""
     given = _count(file.shapes[theirs] for theirs in match.sources(report.matched).values())
     left = _count(file.shapes[theirs] for theirs in report.unexpected)
-    if report.share < _LEAST or given < _LEAST * (given + left):
+    parts = {name.partition(".")[0] for name in (*report.matched, *report.missing)}
+    within = sum(match.renamed[n].partition(".")[0] in parts for n in report.unexpected)
+    used = min(_part(given, left), _part(len(report.matched), within))
+    if min(report.share, used) < _LEAST:
         wanted = f"; it is for timm's {report.known.model!r}" if report.known else ""
         raise CheckpointError(
             f"{str(path)!r} is of another network than {network}, {report.counts()}; wanted "
@@ -152,8 +181,8 @@ def _names(config: object, key: str) -> tuple[str, ...]:
     return () if not value else (value,) if isinstance(value, str) else tuple(value)
 
 
-def _sides(tensor: torch.Tensor) -> list[int]:
-    return [side for side in tensor.shape if side != 1]
+def _part(used: int, left: int) -> float:
+    return used / max(1, used + left)
 
 
 def _count(shapes: Iterable[Sequence[int]]) -> int:

@@ -1,6 +1,6 @@
 """Which tensor of a file is which parameter of a network."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,17 +32,35 @@ class Match:
         return {ours: theirs for theirs, ours in self.renamed.items() if ours in wanted}
 
 
-def best_match(names: Iterable[str], own: Iterable[str]) -> Match:
-    """The naming and prefix by which a file of those names has the most names of the network."""
-    names, own = list(names), sorted(own)
-    anchors = [timm_naming(name) for name in own[:: max(1, len(own) // 3)]]  # a file may lack one
+Shapes = Mapping[str, Sequence[int]]
+
+
+def best_match(shapes: Shapes, own: Shapes) -> Match:
+    """The naming and prefix by which a file of those shapes has the most of the network's.
+
+    Where two networks in a file have its names, as a ResNet-50 that taught a ResNet-18, shapes
+    tell them apart.
+    """
+    names, every = list(shapes), sorted(own)
+    anchors = [timm_naming(n) for n in every[:: max(1, len(every) // 3)]]  # a file may lack one
     found = [
         _renamed(naming, prefix, names)
         for naming in (*namings(), *anchors)
         for prefix in sorted(naming.prefixes(names), key=len)[:_MOST_PREFIXES]
     ]
     nothing = Match("none that is known", "", {name: name for name in names})
-    return max(found, key=lambda match: len(match.sources(own)), default=nothing)
+    return max(found, key=lambda match: _likeness(match.sources(own), shapes, own), default=nothing)
+
+
+def sides(shape: Sequence[int]) -> list[int]:
+    """The shape without sides of 1."""
+    return [side for side in shape if side != 1]
+
+
+def _likeness(sources: Mapping[str, str], shapes: Shapes, own: Shapes) -> tuple[int, int]:
+    """How many have the shape that is wanted, and the name."""
+    alike = sum(sides(shapes[theirs]) == sides(own[ours]) for ours, theirs in sources.items())
+    return alike, len(sources)
 
 
 def below(name: str, modules: Iterable[str]) -> bool:

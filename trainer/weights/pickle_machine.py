@@ -3,6 +3,9 @@
 The opcodes of protocols 2 to 5 are read by the standard library's disassembler, which runs none of
 them, and done here on lists, dicts, numbers, texts and what `globals` gives. Opcodes that torch
 never writes (the text ones of protocol 0, INST, OBJ, extensions, buffers out of band) are refused.
+
+Weights are known by texts, so mappings keep those keys alone and sets become lists: no other value
+is hashed. The hash of nested tuples, or keys chosen to collide, could take longer than the world.
 """
 
 import io
@@ -10,7 +13,7 @@ import pickletools
 from collections.abc import Callable
 from typing import Any, Final
 
-from trainer.weights.globals import call, global_name, instance, plain_key
+from trainer.weights.globals import call, global_name, instance
 from trainer.weights.stored import ForeignError, StoredTensor, Stub
 
 _VALUES: Final = {  # opcodes whose argument is the value
@@ -25,10 +28,12 @@ _FRESH: Final[dict[str, Callable[[], Any]]] = {
     "EMPTY_TUPLE": tuple,
     "EMPTY_LIST": list,
     "EMPTY_DICT": dict,
-    "EMPTY_SET": set,
+    "EMPTY_SET": list,
 }
 _SHORT_TUPLES: Final = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _NOTHING: Final = {"PROTO", "FRAME"}
+# opcodes, and items that calls copy; 4,000 tensors with their optimizer take some 400,000
+_MOST_STEPS: Final = 3_000_000
 
 
 def unpickle(stream: io.BytesIO, persistent: Callable[[tuple[Any, ...]], Any]) -> Any:
@@ -58,9 +63,11 @@ class _Machine:
         self._below: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
         self._persistent = persistent
+        self._steps = 0
 
     def do(self, name: str, argument: Any) -> None:
         """One opcode."""
+        self._spend(1)
         if name in _VALUES:
             self.stack.append(argument)
         elif name in _FRESH:
@@ -75,6 +82,12 @@ class _Machine:
             if step is None:
                 raise ForeignError(f"has a pickle opcode {name}, which torch never writes")
             step(argument)
+
+    def _spend(self, steps: int) -> None:
+        """Count work: a short file can ask for any amount by copying what it has already."""
+        self._steps += steps
+        if self._steps > _MOST_STEPS:
+            raise ForeignError("asks for more work than weights need, and is not opened")
 
     def _mark(self, _: None) -> None:
         self._below.append(self.stack)
@@ -99,7 +112,7 @@ class _Machine:
 
     def _frozenset(self, _: None) -> None:
         items = self._since_mark()
-        self.stack.append(frozenset(plain_key(item) for item in items))
+        self.stack.append(items)
 
     def _append(self, _: None) -> None:
         item = self.stack.pop()
@@ -115,12 +128,6 @@ class _Machine:
         elif not isinstance(target, Stub):  # a list of a foreign class: no weights in it
             raise ForeignError("appends to what is no list")
 
-    def _additems(self, _: None) -> None:
-        items = self._since_mark()
-        if not isinstance(self.stack[-1], set):
-            raise ForeignError("adds to what is no set")
-        self.stack[-1].update(plain_key(item) for item in items)
-
     def _setitem(self, _: None) -> None:
         value, key = self.stack.pop(), self.stack.pop()
         self._assign([key, value])
@@ -134,7 +141,7 @@ class _Machine:
         if not isinstance(mapping, dict):
             raise ForeignError("sets an item of what is no mapping")
         pairs = zip(items[::2], items[1::2], strict=True)
-        mapping.update((plain_key(key), value) for key, value in pairs)
+        mapping.update((key, value) for key, value in pairs if isinstance(key, str))
 
     def _global(self, argument: str) -> None:
         module, _, name = argument.partition(" ")  # as pickletools gives both lines
@@ -148,6 +155,8 @@ class _Machine:
 
     def _reduce(self, _: None) -> None:
         args, function = self.stack.pop(), self.stack.pop()
+        for argument in args if isinstance(args, tuple) else ():
+            self._spend(len(argument) if isinstance(argument, tuple | list | dict) else 1)
         self.stack.append(call(function, args))
 
     def _newobj(self, _: None) -> None:
@@ -181,5 +190,6 @@ class _Machine:
     def _memoize(self, _: None) -> None:
         self._memo[len(self._memo)] = self.stack[-1]
 
+    _additems = _appends
     _long_binget = _binget
     _long_binput = _binput

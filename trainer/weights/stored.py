@@ -12,11 +12,6 @@ class ForeignError(ValueError):
     """What a file holds is damaged, or is more than weights; the text ends a sentence on it."""
 
 
-def printable(text: str) -> str:
-    """Text out of a file, fit for a terminal: 60 characters, none of which steers it."""
-    return "".join(c if c.isprintable() else "?" for c in text[:60])
-
-
 @dataclass(frozen=True, slots=True)
 class Name:
     """A global that a file names: a class or function, of which nothing but the name is known."""
@@ -71,7 +66,7 @@ class StoredTensor:
         A view of stride 0 takes no room in the file and any room in memory.
         """
         numbers = (self.offset, *self.shape, *self.stride)
-        if any(type(number) is not int or number < 0 for number in numbers):
+        if any(type(number) is not int or not 0 <= number < 1 << 63 for number in numbers):
             raise ForeignError("has a tensor whose shape is no list of natural numbers")
         if len(self.shape) != len(self.stride):
             raise ForeignError("has a tensor with another number of strides than of sides")
@@ -82,10 +77,20 @@ class StoredTensor:
         if max(end, numel) * self.dtype.itemsize > room:
             raise ForeignError("has a tensor that is larger than what is stored for it")
 
-    def of(self, numbers: torch.Tensor) -> torch.Tensor:
-        """The tensor, given all numbers of its storage, (`numel`,) of the storage's type."""
-        typed = numbers[self.storage.start :].view(self.dtype)
-        return typed.as_strided(self.shape, self.stride, self.offset)
+    def of(self, data: torch.Tensor) -> torch.Tensor:
+        """The tensor, given all bytes of its storage, (`nbytes`,) uint8.
+
+        Raises ForeignError for a shape that torch cannot have.
+        """
+        size = self.dtype.itemsize
+        seen = data[self.storage.start * self.storage.dtype.itemsize :]
+        if self.storage.start:
+            seen = seen.clone()  # as_strided counts from the first byte in memory
+        try:
+            typed = seen[: len(seen) // size * size].view(self.dtype)
+            return typed.as_strided(self.shape, self.stride, self.offset)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ForeignError("has a tensor whose shape is no list of natural numbers") from error
 
 
 @dataclass(frozen=True, slots=True)

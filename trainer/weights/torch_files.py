@@ -20,11 +20,15 @@ from trainer.weights.globals import storage_type
 from trainer.weights.pickle_machine import unpickle
 from trainer.weights.stored import ForeignError, Storage
 
-ReadStorages = Callable[[Iterable[Storage]], dict[str, torch.Tensor]]  # numbers (count,) by key
+ReadStorages = Callable[[Iterable[Storage]], dict[str, torch.Tensor]]  # bytes (n,) uint8 by key
 
 _MAGIC: Final = 0x1950A86A20F9469CFC6C  # torch.serialization.MAGIC_NUMBER
 _PROTOCOL: Final = 1001
-_MOST: Final = 16 << 20  # bytes of pickles; each can take some 64 bytes of memory
+_MOST: Final = 16 << 20  # bytes of pickles
+_DAMAGE: Final = (  # what zipfile raises on reading what is none, or is damaged
+    *(zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError),
+    struct.error,
+)
 
 
 def read_zip(path: Path) -> tuple[Any, ReadStorages]:
@@ -35,12 +39,15 @@ def read_zip(path: Path) -> tuple[Any, ReadStorages]:
     try:
         with zipfile.ZipFile(path) as archive:
             records = {info.filename: info for info in archive.infolist()}
+            _require_apart(archive, path)
             root = _root(records)
             content = _record(archive, records[f"{root}data.pkl"], _MOST)
             order = records.get(f"{root}byteorder")
             if order is not None and _record(archive, order, 16) != b"little":
                 raise ForeignError("was written on a big-endian machine, whose order is not read")
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except ForeignError:  # is a ValueError, but says more
+        raise
+    except _DAMAGE as error:
         raise ForeignError("is damaged or was cut short: its zip file cannot be read") from error
     found: dict[str, Storage] = {}
 
@@ -56,10 +63,12 @@ def read_zip(path: Path) -> tuple[Any, ReadStorages]:
         try:
             with zipfile.ZipFile(path) as archive:
                 return {
-                    key: _numbers(_record(archive, records[f"{root}data/{key}"], s.nbytes), s)
+                    key: _bytes(_record(archive, records[f"{root}data/{key}"], s.nbytes), s)
                     for key, s in wanted.items()
                 }
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        except ForeignError:
+            raise
+        except _DAMAGE as error:
             raise ForeignError("is damaged: a record fails its checksum") from error
 
     return unpickle(io.BytesIO(content), declared), read
@@ -92,7 +101,7 @@ def read_plain(path: Path) -> tuple[Any, ReadStorages]:
                     raise ForeignError("names a storage that it does not hold")
                 if storage.key not in numbers:
                     file.seek(places[storage.key])
-                    numbers[storage.key] = _numbers(file.read(storage.nbytes), storage)
+                    numbers[storage.key] = _bytes(file.read(storage.nbytes), storage)
         return numbers
 
     return content, read
@@ -139,6 +148,18 @@ def _view(view: Any) -> tuple[Any, int, int]:
     return view[0], view[1], view[2]
 
 
+def _require_apart(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raise ForeignError where records overlap or unfold: together they are longer than the file.
+
+    Of two records of one name only the last would be seen.
+    """
+    records = archive.infolist()
+    if len(set(archive.namelist())) < len(records):
+        raise ForeignError("has two records of one name")
+    if sum(info.file_size for info in records) > path.stat().st_size:
+        raise ForeignError("has records that are compressed or longer than torch writes")
+
+
 def _record(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
     """The bytes of a record, its checksum proved; torch never compresses, so a bomb is refused."""
     if info.compress_type != zipfile.ZIP_STORED or info.file_size > most:
@@ -156,12 +177,12 @@ def _root(records: dict[str, zipfile.ZipInfo]) -> str:
     return roots[0]
 
 
-def _numbers(data: bytes, storage: Storage) -> torch.Tensor:
+def _bytes(data: bytes, storage: Storage) -> torch.Tensor:
     if len(data) != storage.nbytes:
         raise ForeignError("was cut short")
     if not data:  # of which frombuffer makes no tensor
-        return torch.empty(0, dtype=storage.dtype)
-    return torch.frombuffer(bytearray(data), dtype=storage.dtype)  # bytes may not be written to
+        return torch.empty(0, dtype=torch.uint8)
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8)  # `data` may not be written to
 
 
 def _list(keys: Any) -> list[Any]:

@@ -6,8 +6,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from dali_pipelines.cpu.decode import decode
+from dali_pipelines.in_flight import InFlight, read_ids
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.manifest import read_manifest
@@ -208,3 +210,33 @@ def test_a_bug_on_the_way_is_raised_where_the_batches_are_asked_for(records, gpu
     monkeypatch.setattr(loader._batches._maker, "launch", broken)
     with pytest.raises(RuntimeError, match="broken kernel"):
         list(loader.run(sequential_blocks(len(records), 2)))
+
+
+def test_what_was_on_the_gpu_when_it_failed_is_decoded_by_the_cpu(records, gpu, tmp_path):
+    """One image makes the GPU fail whenever it sees it; the next process is spared that."""
+    wanted = on_cpu(records, sequential_blocks(len(records), 3), RECIPE)
+    seen = []
+
+    def fault(info, values):
+        seen.append(values.tobytes())
+        if len(seen) > 1 and values.tobytes() == seen[1]:
+            raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+        return values
+
+    def run():
+        loader = gpu(records, fault=fault)
+        loader.note_in_flight(InFlight(tmp_path / "rank-0.txt", read_ids(tmp_path)))
+        with loader:
+            return collect(loader, sequential_blocks(len(records), 3)), loader.counts
+
+    with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
+        run()
+    noted = read_ids(tmp_path)
+    assert noted
+    assert noted <= {record.image_id for record in records}
+    before = len(seen)
+    found, counts = run()
+    assert_same(found, wanted)
+    assert seen[1] not in seen[before:]
+    assert 0 < sum(counts[name] for name in counts if name.startswith("dali gpu")) < len(records)
+    assert not read_ids(tmp_path)

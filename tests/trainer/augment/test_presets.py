@@ -53,6 +53,18 @@ def test_the_winner_of_rsna_2023_as_published() -> None:
     assert found.probabilities["curve"] + found.probabilities["brightness"] == 0.5
 
 
+def test_the_sixth_and_tenth_places_as_published() -> None:
+    sixth, tenth = load_preset("rsna-6th"), load_preset("rsna-10th")
+    assert sixth.dropout.holes == (20, 20)  # albumentations: as many as the greatest number
+    assert tenth.gamma.power == (0.5, 1.5)  # gamma_limit=(50, 150)
+    assert tenth.brightness.add == tenth.brightness.contrast == (-0.5, 0.5)
+    assert tenth.elastic.p == tenth.grid.p == tenth.dropout.p == 0  # switched off there
+
+
+def test_the_elastic_part_of_mammo_clip_moves_corners_as_the_default_it_leaves() -> None:
+    assert load_preset("mammo-clip").elastic.affine == 50
+
+
 def test_own_values_lie_over_the_preset_beside_and_after_its_name() -> None:
     beside = resolve({"preset": "rsna-1st", "hflip": 0.1})
     after = resolve({"preset": "rsna-1st"}, {"hflip": 0.1})

@@ -1,11 +1,14 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dali_pipelines.errors import ConfigError
-from trainer.networks.pooling import GeneralizedMean, install_gem
+from trainer.networks.pooling import GeneralizedMean, install_gem, use_steady_maximum
 
 Build = Callable[..., nn.Module]
 
@@ -96,3 +99,47 @@ def test_at_exponent_one_it_is_the_average_of_positive_maps(build: Build) -> Non
 def test_a_network_without_a_pooling_is_refused() -> None:
     with pytest.raises(ConfigError, match="gem does not fit a Linear: it has 0 poolings"):
         install_gem(nn.Linear(2, 1))
+
+
+class Seen(TorchDispatchMode):
+    """Notes the name of every operation of torch, forward and backward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+# Those that the documentation of torch.use_deterministic_algorithms says to raise on a GPU and
+# that a network of images could hold. The average over a whole map is a `mean` to torch.
+UNSTEADY = {
+    *("adaptive_max_pool2d_backward", "_adaptive_avg_pool2d_backward", "reflection_pad2d_backward"),
+    *("upsample_bilinear2d_backward", "upsample_bicubic2d_backward", "grid_sampler_2d_backward"),
+}
+
+
+@pytest.mark.parametrize("pool", ["default", "avg", "max", "avgmax", "gem"])
+@pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_efficientnet", "test_vit"])
+def test_every_pool_can_be_deterministic_on_a_gpu(build: Build, name: str, pool: str) -> None:
+    model, images = build(name, pool=pool), torch.randn(2, 1, 64, 48)
+    with Seen() as seen:
+        model(images).sum().backward()
+    assert "convolution_backward" in seen.names
+    assert not seen.names & UNSTEADY
+
+
+@pytest.mark.parametrize("flatten", [True, False])
+@pytest.mark.parametrize("kind", ["max", "avgmax"])
+def test_the_steady_maximum_is_that_of_timm(kind: str, flatten: bool) -> None:
+    own = SelectAdaptivePool2d(pool_type=kind, flatten=flatten)
+    model = nn.Sequential(nn.ReLU(), own)
+    use_steady_maximum(model)
+    maps = torch.randn(2, 3, 5, 4, requires_grad=True)
+    pooled, wanted = model(maps), own(maps.relu())
+    torch.testing.assert_close(pooled, wanted)
+    weights = torch.randn(pooled.shape)
+    found = torch.autograd.grad((pooled * weights).sum(), maps)
+    torch.testing.assert_close(found, torch.autograd.grad((wanted * weights).sum(), maps))
