@@ -3,7 +3,8 @@
 Both train the same network with the same optimizer on one batch that is ready: the trainer through
 `train_pass` with a source that hands the batch out, the other as forward, loss, backward, clipping
 and step alone. They take turns in one process, and each turn is timed to its last operation on the
-device. A tiny network beside a usual one shows the trainer's own time undisturbed.
+device. A tiny network beside a usual one shows the trainer's own time undisturbed. Beside the wall
+clock it reads the processor time of this process, which other programs on the machine disturb less.
 """
 
 import argparse
@@ -36,7 +37,7 @@ from trainer.networks.arguments import model_args
 from trainer.networks.build import build_model, logits_of
 from trainer.networks.settings import ModelSettings
 from trainer.optim.optimizers import build_optimizer
-from trainer.optim.settings import SpeedSettings
+from trainer.optim.settings import OptimSettings, SpeedSettings
 from trainer.optim.speed import precision
 from trainer.sampling_settings import DataSettings
 from trainer.settings import TrainSettings
@@ -45,6 +46,8 @@ from trainer.units import Units
 RESULT: Final = Path(__file__).parent / "results" / "train_overhead.json"
 TINY: Final = ("test_resnet", (32, 32))  # its step takes about as long as the trainer's own work
 LIMIT: Final = 0.03  # what may be added to a step
+
+Turn = tuple[float, float]  # milliseconds of a step: of the wall clock, of the processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,12 @@ class Case:
 
     @property
     def settings(self) -> TrainSettings:
-        """The trainer's defaults otherwise."""
-        return TrainSettings(model=ModelSettings(self.model), data=DataSettings(batch=self.batch))
+        """The trainer's defaults otherwise, but at one rate: both then take the same steps."""
+        return TrainSettings(
+            model=ModelSettings(self.model),
+            data=DataSettings(batch=self.batch),
+            optim=OptimSettings(schedule="constant", warmup_share=0),
+        )
 
     @property
     def args(self) -> dict[str, Any]:
@@ -124,33 +131,40 @@ def measure(case: Case, turns: int, steps: int) -> dict[str, Any]:
     """Milliseconds of a step of both, over `turns` turns of `steps` steps, and what is added."""
     warm_up = 2
     ours, bare = trainer_steps(case, (turns + warm_up) * steps), bare_steps(case)
-    times: dict[str, list[float]] = {"trainer": [], "bare": []}
+    taken: dict[str, list[Turn]] = {"trainer": [], "bare": []}
     for turn in range(turns + warm_up):
         pair = [("trainer", ours), ("bare", bare)]
         for name, run in pair if turn % 2 else pair[::-1]:
-            taken_ms = _turn_ms(run, steps, case.world.device)
+            found = _turn(run, steps, case.world.device)
             if turn >= warm_up:
-                times[name].append(taken_ms)
-    trainer_ms, bare_ms = (statistics.median(times[name]) for name in ("trainer", "bare"))
+                taken[name].append(found)
+    wall, cpu = ([[turn[k] for turn in found] for found in taken.values()] for k in range(2))
+    row = {"model": case.model, "size": list(case.size), "batch": case.batch}
+    return (
+        row | _compared(*wall) | {f"cpu_{name}": found for name, found in _compared(*cpu).items()}
+    )
+
+
+def _compared(trainer_ms: list[float], bare_ms: list[float]) -> dict[str, Any]:
+    """The spread of both, and what the median of the first is above that of the second."""
+    ours, bare = statistics.median(trainer_ms), statistics.median(bare_ms)
     return {
-        "model": case.model,
-        "size": list(case.size),
-        "batch": case.batch,
-        "trainer_ms": spread(times["trainer"]),
-        "bare_ms": spread(times["bare"]),
-        "added_ms": round_off(trainer_ms - bare_ms),
-        "added_share": round_off(trainer_ms / bare_ms - 1),
+        "trainer_ms": spread(trainer_ms),
+        "bare_ms": spread(bare_ms),
+        "added_ms": round_off(ours - bare),
+        "added_share": round_off(ours / bare - 1),
     }
 
 
-def _turn_ms(run: Iterator[object], steps: int, device: torch.device) -> float:
-    """Milliseconds of a step, from an idle device to an idle device."""
-    before = time.perf_counter()
+def _turn(run: Iterator[object], steps: int, device: torch.device) -> Turn:
+    """Milliseconds of a step by both clocks, from an idle device to an idle device."""
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
     for _ in range(steps):
         next(run)
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return (time.perf_counter() - before) / steps * 1e3
+    taken_s = (time.perf_counter() - wall_s, time.process_time() - cpu_s)
+    return taken_s[0] / steps * 1e3, taken_s[1] / steps * 1e3
 
 
 def main() -> None:

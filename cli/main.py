@@ -46,7 +46,7 @@ COMMANDS: Final[dict[str, str]] = {  # each in cli/<name>.py, whose docstring be
 EXIT_CODES: Final = """\b
 Exit codes:
   0        success; rejected inputs stayed within --max-rejects
-  1        a bug
+  1        a bug, or a rank that lost another
   2        usage or settings
   3        data: too many rejects, labels, patients in two folds
   4        a device or library is missing

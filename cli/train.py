@@ -122,11 +122,12 @@ def command(
     Images come from DICOM, or from shards of the same manifest: bit for bit the same. RUN gets
     ckpt/ with best.pt and last.pt, model.safetensors, config.yaml, metrics.jsonl, timing.jsonl, the
     scores of the held-out fold (oof.csv), rejects.csv, log.txt and status.json; with --fold all a
-    folder for each fold, and oof.csv of all. SIGTERM or SIGUSR1 saves a checkpoint and leaves with
-    75; the same command goes on from there. `mammo config show` lists all settings.
+    folder for each fold, and oof.csv of all. These scores are of the epoch that was best on that
+    very fold, which flatters them a little; ckpt/last.pt is free of that.
+
+    SIGTERM or SIGUSR1 saves a checkpoint and leaves with 75; the same command goes on from there.
+    `mammo config show` lists all settings.
     """
-    if nproc > 1 and not is_rank():
-        ctx.exit(_launch(ctx, nproc, max_restarts))
     from cli.training import Wishes, resolve_training
     from cli.watched import TRAIN, open_watched
     from dali_pipelines.review import reviewed_recipe
@@ -143,6 +144,8 @@ def command(
     prepared_by = reviewed_recipe(prepared_by, review)
     if shards is not None:
         prepared_by = _recipe_of(shards, prepared_by if _is_recipe_asked(ctx, sets) else None)
+    if nproc > 1 and not is_rank():  # a mistake above is said once
+        ctx.exit(_launch(ctx, nproc, max_restarts))
     told = settings, prepared_by, manifest, out, options
     if fold == ALL:
         across = cross_validate(*told)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.checkpoint import load_checkpoint, restore_model
+from trainer.checkpoint import Checkpoint, load_checkpoint, restore_model
 from trainer.journal import Journal
 from trainer.optim.averages import average_weights
 from trainer.resume import to_checkpoint
@@ -31,7 +31,13 @@ def keep_epoch(run: Run, logits: NDArray[np.float64], journal: Journal, *, bette
         journal.checkpoint(run.best_file, to_score)
         journal.scores(run.cohort.frame, logits, run.recipe.hash)
     if top:
-        journal.top(to_score, top)
+        journal.top(to_score if better else _of_its_own(run, logits, to_score), top)
+
+
+def _of_its_own(run: Run, logits: NDArray[np.float64], to_score: Checkpoint) -> Checkpoint:
+    """The checkpoint of an epoch that is not the best, with its own figure and threshold."""
+    best = {"metric": run.monitor, "value": run.monitored[-1], "epoch": run.epoch}
+    return replace(to_score, best=best, threshold=f1_threshold(run.scores(logits), run.level))
 
 
 def finish_run(run: Run, source: Source, journal: Journal) -> str | None:

@@ -143,7 +143,7 @@ def require_format(content: Mapping[str, Any], wanted: str, path: Path) -> None:
     """Raise CheckpointError where what a file holds is not in this version of that format."""
     found, version = content.get("format"), content.get("format_version")
     if not isinstance(found, str) or found != wanted:
-        raise CheckpointError(f"{str(path)!r} holds no {wanted} of `mammo train`")
+        raise CheckpointError(f"{str(path)!r} is no {wanted} that `mammo train` wrote")
     if type(version) is not int or version != FORMAT_VERSION:
         raise CheckpointError(
             f"{str(path)!r} has format {printable(repr(version))}, this version reads format "
@@ -154,9 +154,7 @@ def require_format(content: Mapping[str, Any], wanted: str, path: Path) -> None:
 def checkpoint_of(values: Mapping[str, Any], path: Path) -> Checkpoint:
     """The checkpoint of those fields; CheckpointError where one is of another type than its own."""
     hints = get_type_hints(Checkpoint)
-    odd = [
-        n for n, value in values.items() if not isinstance(value, get_origin(hints[n]) or hints[n])
-    ]
+    odd = [name for name, value in values.items() if not isinstance(value, _kind(hints[name]))]
     weights = [values.get("model", {}), values.get("ema", {})]
     if odd or not all(_is_named_tensors(some) for some in weights):
         raise CheckpointError(
@@ -196,6 +194,12 @@ def _require_plain(value: Any, place: str = "checkpoint") -> None:
             _require_plain(item, f"{place}[{number}]")
     elif not isinstance(value, torch.Tensor) and type(value) not in _PLAIN:
         raise TypeError(f"{place} is a {type(value).__name__}, which is not opened again")
+
+
+def _kind(hint: Any) -> Any:
+    """What `isinstance` takes for an annotation: dict for dict[str, Any]."""
+    origin = get_origin(hint)
+    return origin if origin in (dict, list) else hint
 
 
 def _is_named_tensors(weights: Any) -> bool:

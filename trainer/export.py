@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dali_pipelines.errors import CheckpointError, ConfigError, DeviceError, GateError
-from dali_pipelines.recipe import Recipe, recipe_from_dict
-from trainer.checkpoint import Checkpoint, restore_model
+from dali_pipelines.errors import DeviceError, GateError
+from dali_pipelines.recipe import Recipe
+from trainer.checkpoint import Checkpoint
 from trainer.checksums import replacing_with_checksum
-from trainer.networks.build import build_model
 from trainer.networks.settings import VIEWS
+from trainer.rebuild import kept_recipe, rebuild_model
 
 OPSET: Final = 18  # what torch's exporter writes on its own
 # of a logit near 0, so 1/4 of it of a probability; float32 sums in another order differ by less
@@ -63,10 +63,12 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> Exported:
     missing, GateError where onnxruntime's logits differ from the network's; then nothing is left.
     """
     _require_packages()
-    recipe = recipe_from_dict(checkpoint.recipe)
-    model = _network(checkpoint)
+    recipe = kept_recipe(checkpoint, "the checkpoint")
+    model = _Cancer(rebuild_model(checkpoint, "the checkpoint")).eval()
     views = VIEWS[checkpoint.model_args.get("unit", "image")]
     program = _trace(model, _random_inputs(recipe, views, _TRACED), views)
+    program.model.metadata_props.clear()
+    _forget_machine(program.model)
     program.model.metadata_props.update(_metadata(checkpoint))
     with replacing_with_checksum(path) as aside:
         program.save(str(aside))
@@ -90,15 +92,6 @@ def _require_packages() -> None:
             f"export to ONNX needs {', '.join(missing)}; install mammostream[export], or export "
             "safetensors"
         )
-
-
-def _network(checkpoint: Checkpoint) -> nn.Module:
-    try:
-        model = build_model(checkpoint.model_args)
-    except ConfigError as error:
-        raise CheckpointError(f"the checkpoint has no usable network: {error}") from error
-    restore_model(model, checkpoint.weights, "the checkpoint")
-    return _Cancer(model).eval()
 
 
 def _names(views: int) -> list[str]:
@@ -131,6 +124,17 @@ def _trace(model: nn.Module, inputs: Inputs, views: int) -> Any:
         external_data=False,
         verbose=False,
     )
+
+
+def _forget_machine(model: Any) -> None:
+    """Drop what the exporter notes of each node: lines of code in files of this machine."""
+    for graph in (model.graph, *(function.graph for function in model.functions.values())):
+        graph.metadata_props.clear()
+        for part in (*graph.all_nodes(), *graph.inputs, *graph.outputs):
+            part.metadata_props.clear()
+            part.doc_string = None
+            for value in getattr(part, "outputs", ()):
+                value.metadata_props.clear()
 
 
 def _difference(path: Path, model: nn.Module, inputs: Inputs) -> float:

@@ -14,21 +14,22 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dali_pipelines.errors import CheckpointError, ConfigError
+from dali_pipelines.errors import CheckpointError
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.plan import sequential_blocks
-from dali_pipelines.recipe import Recipe, recipe_from_dict
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts
 from dali_pipelines.verdicts import Reject
 from trainer.arithmetic import fixed_arithmetic
 from trainer.artifact import load_to_score
-from trainer.checkpoint import Checkpoint, restore_model
 from trainer.distributed import Device, join_world
-from trainer.networks.build import build_model, logits_of
+from trainer.networks.build import logits_of
 from trainer.networks.settings import VIEWS, Unit
 from trainer.predictions import prediction_table
+from trainer.printable import printable
+from trainer.rebuild import kept_recipe, rebuild_model
 from trainer.scoring import collect, score_pass
 from trainer.source import OpenSource, gather_rejects
 from trainer.units import build_units
@@ -97,23 +98,26 @@ def load_scorer(paths: Sequence[Path], recipe: Recipe | None = None) -> Scorer:
     they score different units.
     """
     checkpoints = [load_to_score(path) for path in paths]
-    recipes = [_kept_recipe(c, path) for c, path in zip(checkpoints, paths, strict=True)]
+    recipes = [kept_recipe(c, repr(str(path))) for c, path in zip(checkpoints, paths, strict=True)]
     # a recipe that is asked for by name knows no table of boxes by hand
     wanted = replace(recipe, review=recipes[0].review) if recipe else recipes[0]
     for path, kept in zip(paths, recipes, strict=True):
         if kept.hash != wanted.hash:
             raise CheckpointError(
-                f"{str(path)!r} learned from images of recipe {kept.name} {kept.hash}, and "
-                f"{wanted.name} {wanted.hash} would prepare them otherwise; score it by itself, "
-                "with its own recipe"
+                f"{str(path)!r} learned from images of recipe {printable(kept.name)} {kept.hash}, "
+                f"and {printable(wanted.name)} {wanted.hash} would prepare them otherwise; score "
+                "it by itself, with its own recipe"
             )
+    members = [
+        rebuild_model(checkpoint, f"checkpoint {str(path)!r}")
+        for checkpoint, path in zip(checkpoints, paths, strict=True)
+    ]  # whose arguments are sound from here on
     units: set[Unit] = {c.model_args.get("unit", "image") for c in checkpoints}
     if len(units) > 1:
         raise CheckpointError(
             f"the checkpoints score different things, {' and '.join(sorted(units))}; score each "
             "kind by itself"
         )
-    members = [_model(c, p) for c, p in zip(checkpoints, paths, strict=True)]
     return Scorer(Ensemble(members), wanted, units.pop())
 
 
@@ -136,22 +140,3 @@ def predict(manifest: pd.DataFrame, scorer: Scorer, options: PredictOptions) -> 
     flagged = manifest["flags"][np.isfinite(logits)].map(len) > 0
     counts = count_verdicts(len(manifest), flagged, rejects)
     return Predictions(table, rejects, counts, world.is_main)
-
-
-def _model(checkpoint: Checkpoint, path: Path) -> nn.Module:
-    try:
-        model = build_model(checkpoint.model_args)
-    except ConfigError as error:
-        raise CheckpointError(f"checkpoint {str(path)!r} has no usable network: {error}") from error
-    restore_model(model, checkpoint.weights, f"checkpoint {str(path)!r}")
-    return model
-
-
-def _kept_recipe(checkpoint: Checkpoint, path: Path) -> Recipe:
-    recipe = recipe_from_dict(checkpoint.recipe)
-    if recipe.hash != checkpoint.recipe_hash:
-        raise CheckpointError(
-            f"{str(path)!r} learned from images of recipe {checkpoint.recipe_hash}, which this "
-            f"version would prepare otherwise ({recipe.hash}); use the version that trained it"
-        )
-    return recipe

@@ -11,6 +11,7 @@ from dali_pipelines.errors import CheckpointError, ConfigError
 from dali_pipelines.rejects.table import REJECTS, read_rejects
 from dali_pipelines.settings import to_dict
 from dali_pipelines.verdicts import Reject
+from trainer.artifact import without_paths
 from trainer.checkpoint import Checkpoint, load_latest
 from trainer.environment import versions
 from trainer.run import Run
@@ -58,6 +59,7 @@ def to_checkpoint(run: Run, weights: Mapping[str, torch.Tensor] | None = None) -
     tallies = learner.world.gather(learner.tally.values().tolist())
     require_converging(sum(loss for loss, _ in tallies))
     to_go_on = weights is None
+    settings = to_dict(run.settings)
     return Checkpoint(
         model=learner.model.state_dict() if weights is None else dict(weights),
         ema=learner.ema.module.state_dict() if to_go_on and learner.ema else {},
@@ -66,7 +68,7 @@ def to_checkpoint(run: Run, weights: Mapping[str, torch.Tensor] | None = None) -
         model_args=run.args,
         recipe=run.recipe.to_dict(),
         recipe_hash=run.recipe.hash,
-        settings=to_dict(run.settings),
+        settings=settings if to_go_on else without_paths(settings),  # a stranger may get it
         epoch=run.epoch,
         blocks=run.blocks,
         steps=learner.steps,

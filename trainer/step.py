@@ -50,7 +50,7 @@ def learn(learner: Learner, part: Part, *, is_last: bool) -> int:
     images, targets = _prepared(learner, part, present)
     shown = _masked(present, device)
     rehearse(learner, images, shown)
-    learner.set_training(count > 0)  # placeholders must not reach batch norm's averages
+    learner.set_training(_fits_batch_norm(learner, count))
     seed_draws(part.seed, device)  # dropout: a run that was taken up draws the same numbers
     waits = nullcontext() if is_last else learner.no_sync()
     with waits:
@@ -109,6 +109,17 @@ def _prepared(
         place = settings.seed, part.epoch, samples
         return mix(images, targets, present, settings.augment.mixup, *place)
     return images, targets
+
+
+def _fits_batch_norm(learner: Learner, count: int) -> bool:
+    """Whether batch norm may look at this batch: placeholders must not reach its averages.
+
+    Where ranks share them, none may while one has only placeholders: it would be waited for.
+    """
+    world = learner.world
+    if not learner.settings.speed.sync_bn:
+        return count > 0
+    return bool(world.sum(np.array([count > 0], dtype=np.float64))[0] == world.size)
 
 
 def _masked(present: torch.Tensor, device: torch.device) -> torch.Tensor | None:

@@ -14,8 +14,9 @@ def test_both_take_one_step_an_item() -> None:
 
 def test_what_the_trainer_adds_is_told_as_time_and_as_share() -> None:
     row = measure(CASE, turns=2, steps=1)
-    trainer, bare = row["trainer_ms"]["median"], row["bare_ms"]["median"]
-    assert min(trainer, bare) > 0
-    assert abs(row["added_ms"] - (trainer - bare)) < 0.01 * (trainer + bare)
-    assert abs(row["added_share"] - (trainer / bare - 1)) < 0.01
+    for clock in ("", "cpu_"):
+        trainer, bare = (row[f"{clock}{name}_ms"]["median"] for name in ("trainer", "bare"))
+        assert min(trainer, bare) > 0
+        assert abs(row[f"{clock}added_ms"] - (trainer - bare)) < 0.01 * (trainer + bare)
+        assert abs(row[f"{clock}added_share"] - (trainer / bare - 1)) < 0.01
     assert (row["model"], row["size"], row["batch"]) == ("test_resnet", [32, 32], 2)

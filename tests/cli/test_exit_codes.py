@@ -43,6 +43,7 @@ def test_a_command_may_choose_its_exit_code(run: Callable[..., int]) -> None:
         (errors.DeviceError("no GPU"), 4),
         (errors.CheckpointError("cut short"), 5),
         (errors.GateError("AUROC too low"), 5),
+        (errors.LostRankError("another rank ended"), 1),
     ],
 )
 def test_our_errors_are_one_sentence_and_their_code(

@@ -18,11 +18,11 @@ from trainer.checkpoint import (
     Checkpoint,
     load_checkpoint,
     load_latest,
-    read_tensors,
     restore_model,
     save_checkpoint,
 )
 from trainer.checksums import checksum_path
+from trainer.tensor_file import read_tensors
 
 
 @pytest.fixture
@@ -289,7 +289,7 @@ def test_other_files_are_not_taken_for_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="holds a list"):
         load_checkpoint(path)
     torch.save(OrderedDict(weight=torch.ones(2)), path)
-    with pytest.raises(CheckpointError, match="no checkpoint of `mammo train`"):
+    with pytest.raises(CheckpointError, match="no mammostream-checkpoint that"):
         load_checkpoint(path)
 
 

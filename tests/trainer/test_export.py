@@ -19,6 +19,7 @@ from trainer.checkpoint import Checkpoint
 from trainer.checksums import is_sound
 from trainer.export import export_onnx
 from trainer.networks.build import build_model, logits_of
+from trainer.networks.settings import VIEWS
 
 RECIPE = Recipe("small", resize=ResizeSettings(size=(64, 48)))
 IMAGE = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}
@@ -36,9 +37,10 @@ def _checkpoint(args: dict[str, Any]) -> Checkpoint:
     "more",
     [
         {"num_classes": 3},
+        {"unit": "breast", "fusion": "attention"},
         {"unit": "exam", "fusion": "transformer", "layers": 1, "num_classes": 2},
     ],
-    ids=["image", "exam"],
+    ids=["image", "breast", "exam"],
 )
 def test_onnxruntime_gives_the_logits_of_the_network(tmp_path: Path, more: dict[str, Any]) -> None:
     checkpoint = _checkpoint(IMAGE | more)
@@ -47,7 +49,7 @@ def test_onnxruntime_gives_the_logits_of_the_network(tmp_path: Path, more: dict[
     assert made.difference < 1e-5
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.onnx", "model.onnx.sha256"]
     assert is_sound(path)
-    views = 4 if "unit" in more else 1
+    views = VIEWS[checkpoint.model_args.get("unit", "image")]
     rng = np.random.default_rng(5)
     images = rng.standard_normal((5 * views, 1, 64, 48), dtype=np.float32)
     present = rng.random((5, views)) < 0.7
@@ -72,6 +74,7 @@ def _says_how_to_prepare_images(path: Path) -> None:
     assert json.loads(said["mammostream.recipe"]) == json.loads(json.dumps(RECIPE.to_dict()))
     assert said["mammostream.recipe_hash"] == json.dumps(RECIPE.hash)
     assert said["mammostream.threshold"] == "0.25"
+    assert b".py" not in path.read_bytes()  # the exporter notes lines of code, with their paths
 
 
 def test_a_file_that_computes_something_else_is_not_written(
@@ -95,6 +98,7 @@ def test_a_file_that_computes_something_else_is_not_written(
     path.write_bytes(b"before")
     monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: Program())
     monkeypatch.setattr(onnxruntime, "InferenceSession", Wrong)
+    monkeypatch.setattr(export, "_forget_machine", lambda _: None)
     with pytest.raises(GateError, match=r"differ by nan.*nothing was written"):
         export_onnx(_checkpoint(IMAGE), path)
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]

@@ -74,8 +74,9 @@ FACTS: Final[dict[str, dict[str, Any]]] = {
         "optim.name": "adamw", "optim.eps": 1e-6,
     },
     "stemgene": {
-        "epochs": 20, "patience": 8, "model.name": "vit_base_patch16_224", "data.batch": 16,
-        "data.positive_share": None, "optim.name": "momentum", "optim.momentum": 0.9,
+        "epochs": 20, "patience": 8, "model.name": "vit_base_patch16_224", "model.stem": "mean",
+        "data.batch": 16, "data.positive_share": None, "optim.name": "momentum",
+        "optim.momentum": 0.9,
         "optim.lr": 3e-3, "optim.min_lr": 3e-5, "optim.weight_decay": 5e-5,
         "optim.schedule": "cosine", "optim.warmup_share": 0.0, "augment.preset": "stemgene",
     },

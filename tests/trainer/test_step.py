@@ -1,64 +1,75 @@
-"""A step on a GPU, as far as that shows without one: on tensors that hold no numbers."""
-
 import threading
-from contextlib import nullcontext
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from numpy.typing import NDArray
+from torch import nn
 
-from dali_pipelines.pixel_settings import ResizeSettings
-from dali_pipelines.recipe import Recipe
 from dali_pipelines.stages import Batch
-from trainer import step
 from trainer.distributed import World
-from trainer.learner import build_learner
-from trainer.losses.settings import LossSettings, TaskSettings
-from trainer.losses.tasks import output_count
-from trainer.networks.arguments import model_args
-from trainer.networks.settings import ModelSettings
+from trainer.learner import Learner
+from trainer.losses.loss import build_loss
+from trainer.losses.settings import LossSettings
+from trainer.optim.optimizers import build_optimizer
+from trainer.optim.settings import OptimSettings, SpeedSettings
+from trainer.optim.speed import build_scaler
 from trainer.sampling_settings import DataSettings
 from trainer.settings import TrainSettings
+from trainer.step import Part, learn
 
-DEVICE = torch.device("meta")  # reading a value of it raises
-
-
-class Copies(TorchDispatchMode):
-    """Notes each copy from the host to the device, and whether the host waits for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[bool] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func.overloadpacket.__name__ == "_to_copy" and kwargs.get("device") == DEVICE:
-            self.waits += [not kwargs.get("non_blocking")] if args[0].device.type == "cpu" else []
-        return func(*args, **kwargs)
+CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("unit", ["image", "breast"])
-def test_a_step_never_waits_for_the_device(unit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "precision", lambda *_: nullcontext())  # "meta" has no autocast
-    monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
+@dataclass(frozen=True, slots=True)
+class Beside(World):
+    """One of two ranks, of which the other says `other` wherever they sum."""
+
+    other: float = 0.0
+
+    def sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return values + self.other
+
+
+def _learner(world: World, *, sync_bn: bool) -> Learner:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(72, 1))
     settings = TrainSettings(
-        model=ModelSettings("test_resnet", unit=unit),
-        data=DataSettings(batch=4),
-        loss=LossSettings(tasks=TaskSettings(age=1)),
+        optim=OptimSettings(), data=DataSettings(batch=4), speed=SpeedSettings(sync_bn=sync_bn)
     )
-    args = model_args(settings.model, 1, (32, 32), output_count(("age",)))
-    recipe = Recipe("t", resize=ResizeSettings(size=(32, 32)))
-    world = World(0, 1, 1, DEVICE)
-    learner = build_learner(settings, args, recipe, 1.0, world, threading.Event())
-    count = 4 * settings.model.views
-    valid = torch.arange(count) != 1
-    images = torch.empty(count, 1, 32, 32, device=DEVICE)
-    batch = Batch(images, valid, np.arange(count), ("",) * count)
-    part = step.Part(batch, torch.zeros(4, 2), 0, np.arange(count), 0)
-    with Copies() as copies:
-        units = step.learn(learner, part, is_last=True)
-    assert units == (3 if unit == "image" else 4)
-    assert copies.waits
-    assert not any(copies.waits)
+    return Learner(
+        model=model,
+        parallel=model,
+        optimizer=build_optimizer(model, settings.optim),
+        loss=build_loss(LossSettings(), 1.0),
+        settings=settings,
+        world=world,
+        stop=threading.Event(),
+        scaler=build_scaler(CPU, "off"),
+    )
+
+
+def _part(valid: int) -> Part:
+    """Four slots of which the first `valid` hold an image."""
+    there = torch.arange(4) < valid
+    batch = Batch(torch.rand(4, 1, 8, 8), there, np.arange(4), ("a", "b", "c", "d"))
+    return Part(batch, torch.ones(4, 1), epoch=0, positions=np.arange(4), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("sync_bn", "valid", "other", "learns"),
+    [
+        (False, 3, 0.0, 1),
+        (False, 0, 1.0, 0),  # each rank for itself
+        (True, 3, 1.0, 1),
+        (True, 3, 0.0, 0),  # the other would not come to where this one waits
+        (True, 0, 1.0, 0),
+    ],
+)
+def test_batch_norm_that_is_shared_sees_a_batch_on_all_ranks_or_on_none(
+    sync_bn: bool, valid: int, other: float, learns: int
+) -> None:
+    learner = _learner(Beside(0, 2, 2, CPU, other), sync_bn=sync_bn)
+    assert learn(learner, _part(valid), is_last=True) == valid
+    assert learner.model.get_buffer("1.num_batches_tracked").item() == learns

@@ -1,12 +1,15 @@
 """One network for all views of a unit: shared features of each image, fused, then one head."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 from timm.models import group_parameters
 from torch import nn
 
 _BACKBONE = "backbone."
+_HEAD = "fusion"  # a name that no pattern of timm's knows, as it knows none of its heads'
 
 
 class MultiView(nn.Module):
@@ -46,12 +49,14 @@ class MultiView(nn.Module):
     def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
         """The layer of a parameter by name, as timm's networks give it; fusion and head are last.
 
-        It is what `timm.optim.param_groups_layer_decay` asks for.
+        It is what `timm.optim.param_groups_layer_decay` asks for. What timm counts to the head of a
+        network, such as a norm behind the pooling, is of the last layer here too.
         """
         matcher = self.backbone.group_matcher(coarse=coarse)  # type: ignore[operator]
-        layers: dict[str, int] = group_parameters(self.backbone, matcher, reverse=True)
-        last = max(layers.values(), default=-1) + 1
-        return lambda name: layers.get(name.removeprefix(_BACKBONE), last)
+        named = [*self.backbone.named_parameters(), (_HEAD, None)]
+        whole: Any = SimpleNamespace(named_parameters=lambda: iter(named))
+        layers: dict[str, int] = group_parameters(whole, matcher, reverse=True)
+        return lambda name: layers.get(name.removeprefix(_BACKBONE), layers[_HEAD])
 
 
 def backbone_of(model: nn.Module) -> nn.Module:

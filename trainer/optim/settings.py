@@ -95,8 +95,9 @@ class SpeedSettings:
     `amp` "auto" means bfloat16 on a GPU, float16 on one that has no bfloat16, and float32 on a
     CPU. `channels_last` is how images lie in memory. `tf32` lets a GPU round the factors of
     float32 products to 10 bits. `compile` is torch.compile. `checkpointing` computes activations
-    twice and keeps fewer. `sync_bn` lets batch norm see the batch of all ranks. `deterministic`
-    takes algorithms that give the same bits again on a GPU too, as is always done on a CPU.
+    twice and keeps fewer. `sync_bn` lets batch norm see the batch of all ranks; where one has no
+    image, as at the end of an epoch, all take the averages so far. `deterministic` takes algorithms
+    that give the same bits again on a GPU too, as is always done on a CPU.
     """
 
     amp: Literal["auto", "bf16", "fp16", "off"] = "auto"

@@ -51,12 +51,13 @@ def read_weight_file(path: Path) -> WeightFile:
 def _read(path: Path) -> WeightFile:
     with path.open("rb") as file:
         head = file.read(64)
+    # first: its first 8 bytes are a length, and may open as any other kind of file does
+    if head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] < path.stat().st_size:
+        return _of_safetensors(path)
     if head[:4] == b"PK\x03\x04":
         return _of_pickle(*read_zip(path))
     if head[:1] == b"\x80":  # the opcode PROTO
         return _of_pickle(*read_plain(path))
-    if head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] < path.stat().st_size:
-        return _of_safetensors(path)
     for magic, advice in _OTHERS:
         if head.lstrip().startswith(magic):
             raise ForeignError(advice)

@@ -4,6 +4,8 @@ import collections
 import datetime as dt
 import io
 import pathlib
+import pickle
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,7 @@ def test_a_module_is_flattened_to_its_state_dict(tmp_path: Path, zipped: bool) -
         lambda w: {"state_dict": w, "state_dict_ema": None},
         lambda w: {"model": {"a": torch.zeros(1)}, "model_ema": w},
         lambda w: {"model": w, "ema": {}},
+        lambda w: {"model": w, "ema": {"decay": torch.tensor(0.999)}},
     ],
 )
 def test_weights_are_found_below_the_usual_names(tmp_path: Path, nest: Any) -> None:
@@ -124,6 +127,60 @@ def test_weights_are_found_below_the_usual_names(tmp_path: Path, nest: Any) -> N
     weights = {"a": torch.ones(2), "b": torch.zeros(1)}
     torch.save(nest(weights), path)
     _equal_to_torch(path, weights)
+
+
+def test_views_of_storages_in_old_files(tmp_path: Path) -> None:
+    """Torch before 0.4 kept a view as a place in its whole: numbers 2 and 3 of four here."""
+    pickled = io.BytesIO()
+    pickler = pickle.Pickler(pickled, protocol=2)
+    whole, view = torch.zeros(4), torch.zeros(2)
+    names = {id(whole): None, id(view): ("1", 2, 2)}
+
+    class Tensor:
+        def __init__(self, stored: torch.Tensor) -> None:
+            self.stored = stored
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            size = (self.stored.numel(),)
+            return torch._utils._rebuild_tensor, (Held(id(self.stored)), 0, size, (1,))
+
+    class Held:
+        def __init__(self, key: int) -> None:
+            self.key = key
+
+    pickler.persistent_id = lambda held: (  # type: ignore[method-assign]
+        ("storage", torch.FloatStorage, "0", "cpu", 4, names[held.key])
+        if isinstance(held, Held)
+        else None
+    )
+    pickler.dump({"whole": Tensor(whole), "view": Tensor(view)})
+    opening = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
+    path = tmp_path / "w"
+    path.write_bytes(
+        b"".join(pickle.dumps(value, protocol=2) for value in opening)
+        + pickled.getvalue()
+        + pickle.dumps(["0"], protocol=2)
+        + struct.pack("<q4f", 4, 1, 2, 3, 4)
+    )
+    _equal_to_torch(path, {"whole": torch.tensor([1.0, 2, 3, 4]), "view": torch.tensor([3.0, 4])})
+
+
+@pytest.mark.parametrize("length", [0x80, 0x3C, 0x1F8B])
+def test_a_safetensors_header_of_any_length(tmp_path: Path, length: int) -> None:
+    """Whose length is the first byte of a pickle (one file of 32), of a web page, of gzip."""
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'.ljust(length)
+    path = tmp_path / "w"
+    path.write_bytes(struct.pack("<Q", length) + header + struct.pack("<f", 2.5))
+    _equal_to_torch(path, {"a": torch.tensor([2.5])})
+
+
+def test_what_a_damaged_safetensors_says_does_not_steer_a_terminal(tmp_path: Path) -> None:
+    header = b'{"a": {"dtype": "\\u001b[2J", "shape": [1], "data_offsets": [0, 4]}}'
+    path = tmp_path / "w"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+    with pytest.raises(CheckpointError, match="no sound safetensors") as caught:
+        read_weight_file(path)
+    assert str(caught.value).isprintable()
 
 
 def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import resource
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dali_pipelines.errors import CheckpointError
+from trainer.weights import pickle_machine
 from trainer.weights.files import read_weight_file
 from trainer.weights.globals import call
 from trainer.weights.load import load_weights
@@ -179,7 +182,8 @@ BY_HAND = {
     "a foreign function": (b"\x80\x02confoo\nbar\n)R.", "calls onfoo.bar"),
     "a call of a list": (b"\x80\x02]]\x85R.", "calls what is no function"),
     "a call with no tuple": (b"\x80\x02ctorch\nSize\n]R.", "calls what is no function"),
-    "a call with another argument": (b"\x80\x02ctorch\nSize\nK\x01\x85R.", "what it does not take"),
+    "a call with another argument": (b"\x80\x02ctorch\nSize\nK\x01\x85R.", "no list of natural"),
+    "a call with more arguments": (b"\x80\x02ctorch\nSize\n))\x86R.", "what it does not take"),
     "a text persistent id": (b"\x80\x02Pos.system\n.", "opcode PERSID"),
     "a foreign persistent id": (b"\x80\x02X\x04\x00\x00\x00evil\x85Q.", "id that is no storage"),
     "a persistent id of the wrong type": (b"\x80\x02K\x01Q.", "id that is no tuple"),
@@ -196,8 +200,9 @@ BY_HAND = {
     "an unknown opcode": (b"\x80\x02\xff.", "makes no sense"),
     "a text longer than the file": (b"\x80\x04\x8d" + b"\xff" * 7 + b"\x7fX.", "makes no sense"),
     "a number longer than the file": (b"\x80\x02\x8b\xff\xff\xff\x7f\x01.", "makes no sense"),
-    "a hash that never ends": (b"\x80\x02}" + NESTED + b"K\x00s.", "keys are no texts"),
-    "a set of such": (b"\x80\x04\x8f(" + NESTED + b"\x90.", "keys are no texts"),
+    "a hash that never ends": (b"\x80\x02}" + NESTED + b"K\x00s.", "holds no weights"),
+    "a set of such": (b"\x80\x04\x8f(" + NESTED + b"\x90.", "holds no weights"),
+    "a frozen set of such": (b"\x80\x04(" + NESTED + b"\x91.", "holds no weights"),
 }
 
 
@@ -251,6 +256,9 @@ LIES = {  # numbers stored, shape, strides, offset
     "steps backwards": (4, (2,), (-1,), 0, NATURAL),
     "a side of less than none": (4, (-2,), (1,), 0, NATURAL),
     "too few strides": (4, (2, 2), (1,), 0, "another number of strides"),
+    "a stride of no 64 bits": (4, (1,), (1 << 70,), 0, NATURAL),
+    "an offset of no 64 bits": (4, (0,), (1,), 1 << 70, NATURAL),
+    "too many sides": (4, (1,) * 65, (1,) * 65, 0, NATURAL),
 }
 
 
@@ -275,6 +283,31 @@ def test_the_pickles_of_those_lies_are_sound_without_them(tmp_path: Path) -> Non
         assert torch.equal(read_weight_file(path).read(["w"])["w"], wanted)
 
 
+def test_a_shape_that_torch_cannot_have_is_refused_on_reading(tmp_path: Path) -> None:
+    content = _tensor_pickle(numel=4, shape=(1 << 62, 1 << 62, 0), stride=(1, 1, 1))
+    file = read_weight_file(_zip(tmp_path / "zip", content, **{"0": bytes(16)}))
+    with pytest.raises(ForeignError, match=NATURAL):
+        file.read(["w"])
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_directory_gives_weights_or_a_refusal(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Flags and sizes in a zip's directory make zipfile raise more than it documents."""
+    content = bytearray(_sound(zipped=True))
+    start = content.index(b"PK\x01\x02")
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(start, len(content) - 1))
+        content[place] = data.draw(st.sampled_from([0, 1, 127, 128, 255]))
+    path = tmp_path_factory.mktemp("damage") / "w"
+    path.write_bytes(content)
+    with suppress(CheckpointError, ForeignError):
+        file = read_weight_file(path)
+        file.read(file.shapes)
+
+
 def test_a_compressed_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -285,6 +318,77 @@ def test_a_compressed_zip_is_refused(tmp_path: Path) -> None:
 
 def test_a_pickle_that_is_too_long_is_refused(tmp_path: Path) -> None:
     _refused(_zip(tmp_path / "zip", b"\x80\x02" + b"}" * (17 << 20)), "longer than torch writes")
+
+
+def _text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+ENDLESS = {  # a few bytes that ask for memory or time without bound
+    "copies of a mapping": b"ccollections\nOrderedDict\nq\x00}("
+    + b"".join(_text(str(i)) + b"N" for i in range(20_000))
+    + b"uq\x01("
+    + b"h\x00h\x01\x85R" * 5_000
+    + b"t.",
+    "copies of a list": b"ccollections\nOrderedDict\nq\x00]("
+    + b"X\x01\x00\x00\x00aN\x86" * 20_000
+    + b"eq\x01("
+    + b"h\x00h\x01\x85R" * 5_000
+    + b"t.",
+    "very many opcodes": b"N0" * 200_000 + b"N.",
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_work_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(pickle_machine, "_MOST_STEPS", 200_000)  # of 3,000,000: to be quick
+    _refused(_zip(tmp_path / "zip", b"\x80\x02" + ENDLESS[name]), "asks for more work than weights")
+
+
+def test_calls_within_calls_have_an_end(tmp_path: Path) -> None:
+    nested = b"(h\x00N" * 5_000 + b")" + b"Nt" * 5_000
+    content = b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\nq\x00" + nested + b"R."
+    _refused(_zip(tmp_path / "zip", content), "cannot be read")
+
+
+def test_keys_that_would_collide_are_not_kept(tmp_path: Path) -> None:
+    """All of their hashes are 0: a dict of n of them takes n * n comparisons."""
+    numbers = (pickle.encode_long(i * sys.hash_info.modulus) for i in range(1, 100_000))
+    keys = b"".join(b"\x8a" + bytes([len(n)]) + n + b"N" for n in numbers)
+    _refused(_zip(tmp_path / "zip", b"\x80\x02}(" + keys + b"u."), "holds no weights")
+
+
+def test_names_do_not_grow_with_the_depth_of_modules(tmp_path: Path) -> None:
+    """A module that holds itself by 200 names of 2,000 letters: 30 deep that is 360 MB of names."""
+    held = b"".join(_text(f"{i:2000d}") + b"h\x00" for i in range(200))
+    content = (
+        b"\x80\x02ctorch.nn.modules.container\nSequential\n)\x81q\x00}"
+        + _text("_modules") + b"}(" + held + b"usb."
+    )  # fmt: skip
+    path = _zip(tmp_path / "zip", content)
+    tracemalloc.start()
+    try:
+        _refused(path, "holds no weights")
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_records_may_not_overlap(tmp_path: Path) -> None:
+    """Many records over the same bytes, each of which would be read into memory of its own."""
+    path = _zip(tmp_path / "zip", b"\x80\x02}.", **{"0": bytes(1 << 16), "1": bytes(1 << 10)})
+    content = bytearray(path.read_bytes())
+    place = content.index(b"archive/data/1", content.index(b"PK\x01\x02")) - 46
+    content[place + 20 : place + 28] = struct.pack("<II", 1 << 17, 1 << 17)  # APPNOTE 4.3.12: sizes
+    path.write_bytes(content)
+    _refused(path, "compressed or longer than torch writes")
+
+
+def test_two_records_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "zip", b"\x80\x02}.", **{"0": b"1234", "1": b"5678"})
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"archive/data/1", b"archive/data/0"))
+    _refused(path, "two records of one name")
 
 
 def test_a_module_that_holds_itself_ends(tmp_path: Path) -> None:
