@@ -17,7 +17,7 @@ NETWORK = {
     *("xmlrpc", "webbrowser"),
 }
 EXCEPTIONS = {
-    "trainer/checkpoint.py imports pickle.UnpicklingError",  # what weights_only=True raises
+    "trainer/tensor_file.py imports pickle.UnpicklingError",  # what weights_only=True raises
     "benchmarks/gpu/ranks.py imports socket",  # asks for a free port of its own machine
 }
 # call -> the argument that it must be given, and as what

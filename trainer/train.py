@@ -184,6 +184,8 @@ def _passes(every: int, before: int, now: int) -> bool:
 def _validate(run: Run, source: Source, journal: Journal) -> bool:
     """Score the held-out fold and close the epoch; False where the run was asked to stop."""
     journal.timing_row({**run.place, "pass": "train", **run.learner.timing.row()})
+    if len(run.cohort.held_out):
+        _save(run, source, journal)  # what kills the scoring does not cost the epoch
     logits = run.score(source)
     if run.is_stopped():
         return False

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from dali_pipelines.recipe import Recipe
 from dali_pipelines.verdicts import Reason, Reject
 from trainer.cohort import select_cohort
 from trainer.distributed import World
-from trainer.resume import require_agreement, resume
+from trainer.resume import require_agreement, resume, to_checkpoint
 from trainer.run import Run
 from trainer.run_folder import LAST
 from trainer.settings import TrainSettings
@@ -85,3 +86,12 @@ def test_a_damaged_checkpoint_of_the_run_says_how_to_start_over(run: Run, tmp_pa
         resume(run, tmp_path)
     assert "cannot be read" not in str(caught.value)
     assert str(caught.value).count("last.pt") == 1
+
+
+def test_a_checkpoint_to_score_by_names_no_folder_of_the_machine(run: Run) -> None:
+    model = replace(run.settings.model, pretrained="/home/who/weights.pt")
+    learner: Any = run.learner
+    learner.settings = replace(run.settings, model=model)
+    learner.require_numbers, learner.steps = lambda: None, 0
+    kept = to_checkpoint(run, {"weight": torch.ones(1)})
+    assert kept.settings["model"]["pretrained"] == "weights.pt"

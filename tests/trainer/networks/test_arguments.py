@@ -17,7 +17,16 @@ def test_what_is_at_its_default_is_left_out() -> None:
 
 def test_every_choice_is_in_the_arguments_as_a_plain_value() -> None:
     settings = ModelSettings(
-        "test_vit", "", "gem", "mlp", 64, 0.2, 0.1, "nominal", "exam", "transformer", 2
+        name="test_vit",
+        pool="gem",
+        head="mlp",
+        hidden=64,
+        drop=0.2,
+        drop_path=0.1,
+        padding="nominal",
+        unit="exam",
+        fusion="transformer",
+        layers=2,
     )
     args = model_args(settings, 3, (96, 64), outputs=5)
     assert args == {
