@@ -72,7 +72,8 @@ def _labels_of(scores: "pd.DataFrame", manifest: Path) -> "pd.Series":
     frame = read_manifest(manifest)
     if "cancer" not in frame.columns:
         raise DatasetError(
-            f"the manifest {str(manifest)!r} has no labels (column 'cancer'); scan with --labels"
+            f"the manifest {str(manifest)!r} has no labels (column 'cancer'); scan with "
+            "--adapter auto, or --labels TABLE"
         )
     for names in (frame["image_id"], raw_ids(frame)):
         known = pd.Series(frame["cancer"].array, index=names)

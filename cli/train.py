@@ -22,7 +22,7 @@ from cli.options import (
     set_option,
     shards_option,
 )
-from trainer.ranks import is_rank
+from trainer.ranks import is_main, is_rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,9 @@ def _read_fold(
 @click.option(
     "--unit", type=click.Choice(["image", "breast", "exam"]), help="What one score is for."
 )
-@click.option("--augment", metavar="PRESET", help="Random changes of images, by name.")
+@click.option(
+    "--augment", metavar="PRESET", help="Random changes of images; `mammo config presets`."
+)
 @click.option("--epochs", type=int, help="Passes over the negatives.")
 @click.option("--batch", type=int, help="Images (breasts, exams) in a batch of one rank.")
 @click.option("--accumulate", type=int, help="Batches of each rank in a step.")
@@ -156,6 +158,8 @@ def command(
         state = result.state
         _say([result], as_json=as_json)
     if state == "preempted":
+        if is_main():
+            click.echo("stopped with a checkpoint; run the same command to go on", err=True)
         ctx.exit(PREEMPTED)
 
 

@@ -244,7 +244,10 @@ def _in_two_folds(placed: pd.DataFrame, column: str) -> "pd.Index[Any]":
 
 
 def _require_columns(frame: pd.DataFrame, *names: str) -> None:
-    cures = {FOLD: "; assign folds with `mammo split`", "cancer": "; scan with --labels"}
+    cures = {
+        FOLD: "; assign folds with `mammo split`",
+        "cancer": "; scan with --adapter auto, or --labels TABLE",
+    }
     for name in (name for name in names if name not in frame.columns):
         near = "." + closest(name, map(str, frame.columns))
         raise DatasetError(f"the manifest has no column {name!r}{cures.get(name, near)}")

@@ -29,7 +29,8 @@ def keep_epoch(run: Run, logits: NDArray[np.float64], journal: Journal, *, bette
     to_score = to_checkpoint(run, run.learner.scored.state_dict())
     if better:
         journal.checkpoint(run.best_file, to_score)
-        journal.scores(run.cohort.frame, logits, run.recipe.hash)
+        if len(run.cohort.held_out):
+            journal.scores(run.cohort.frame, logits, run.recipe.hash)
     if top:
         journal.top(to_score if better else _of_its_own(run, logits, to_score), top)
 

@@ -102,7 +102,8 @@ def _fingerprint(frame: pd.DataFrame, labels: NDArray[np.int64], folds: NDArray[
 def _require_columns(manifest: pd.DataFrame) -> None:
     if LABEL not in manifest.columns or not manifest[LABEL].notna().any():
         raise DatasetError(
-            f"the manifest has no labels (column {LABEL!r}); scan again with --labels and --adapter"
+            f"the manifest has no labels (column {LABEL!r}); scan with "
+            "--adapter auto, or --labels TABLE"
         )
     if "fold" not in manifest.columns or manifest["fold"].isna().any():
         raise DatasetError(

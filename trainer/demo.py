@@ -7,6 +7,7 @@ that the report also shows what becomes of those.
 import dataclasses
 import json
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -93,6 +94,8 @@ def run_demo(out: Path, settings: DemoSettings, say: Say = lambda _line: None) -
     write_manifest(frame, manifest)
     say(f"[3/6] split      {FOLDS} folds by patient, no patient in two of them")
     run = _train(manifest, out / "run", recipe, settings)
+    if run.state == "preempted":
+        raise SystemExit(128 + signal.SIGTERM)  # a demo is begun anew, not taken up
     say(f"[4/6] train      {len(run.history)} epochs, loss {run.history[-1]['train/loss']:.3f}")
     held_out = frame[frame["fold"] == 0].reset_index(drop=True)
     key = load_key(catalog.settings.key_path)

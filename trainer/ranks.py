@@ -12,6 +12,11 @@ def is_rank() -> bool:
     return "RANK" in os.environ
 
 
+def is_main() -> bool:
+    """Whether this process speaks for all ranks, or is alone."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def restart_count() -> int:
     """How often the ranks of this run were started again; 0 outside of one."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))

@@ -137,9 +137,11 @@ class Run:
         Cut short where this process is asked to stop.
         """
         held_out, learner = self.cohort.held_out, self.learner
+        if not len(held_out):
+            return np.full(len(self.cohort.frame), np.nan)
         learner.world.share_buffers(learner.scored)
         places = sequential_blocks(len(held_out), self.settings.data.batch)
-        blocks = np.where(places < 0, -1, held_out[places]) if len(held_out) else places
+        blocks = np.where(places < 0, -1, held_out[places])
         images, views = self.cohort.units.images(blocks), self.settings.model.views
         scores = score_pass(
             learner.scored,

@@ -194,5 +194,6 @@ def _validate(run: Run, source: Source, journal: Journal) -> bool:
     journal.metrics_row(run.history[-1])
     keep_epoch(run, logits, journal, better=better)
     _save(run, source, journal)
-    log.info("%s%s", run.summary(), "  best so far" if better else "")
+    is_best = better and len(run.cohort.held_out) > 0
+    log.info("%s%s", run.summary(), "  best so far" if is_best else "")
     return True

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.bad_inputs.case import Build, Case
 from tests.bad_inputs.exams import write_checkpoint, write_manifest
 from tests.bad_inputs.outputs import predict
+from trainer.checksums import checksum_path
 
 _NOT_OPENED = "holds more than plain tensors and numbers, and is not opened"
 
@@ -25,13 +26,18 @@ class _Malicious:
         return os.makedirs, (self.folder,)
 
 
-def _changed(change: Callable[[bytes], bytes]) -> Build:
-    """A manifest, and a sound checkpoint of whose bytes `change` makes others."""
+def _changed(change: Callable[[bytes], bytes], *, digest: bool = False) -> Build:
+    """A manifest, and a sound checkpoint of whose bytes `change` makes others.
+
+    `digest`: its SHA-256 is still beside it, as it was written.
+    """
 
     def build(folder: Path) -> Path:
         write_manifest(folder)
         path = write_checkpoint(folder)
         path.write_bytes(change(path.read_bytes()))
+        if not digest:
+            checksum_path(path).unlink()
         return path
 
     return build
@@ -82,13 +88,19 @@ def _of(network: str, channels: int, classes: int) -> Build:
 
 
 def _safetensors(header: bytes, length: int | None = None) -> Build:
-    """A manifest, and a safetensors file of that header and no data."""
+    """A manifest, and an artifact whose safetensors file has that header and no data."""
 
     def build(folder: Path) -> Path:
+        from trainer.artifact import save_artifact
+        from trainer.checkpoint import load_checkpoint
+
         write_manifest(folder)
+        path = folder / "model.safetensors"
+        save_artifact(load_checkpoint(write_checkpoint(folder)), path)
+        checksum_path(path).unlink()
         size = struct.pack("<Q", len(header) if length is None else length)
-        (folder / "model.safetensors").write_bytes(size + header + bytes(64))
-        return folder / "model.safetensors"
+        path.write_bytes(size + header + bytes(64))
+        return path
 
     return build
 
@@ -119,10 +131,11 @@ _NO_TENSORS = "is not a safetensors file"
 CASES = [
     _refused("checkpoint_half_written", _changed(_half), "is damaged or was cut short", 92),
     _refused("checkpoint_flipped", _changed(_flipped), "fails its checksum; use another", 93),
+    _refused("checkpoint_altered", _changed(_flipped, digest=True), "its SHA-256 is not", 93),
     _refused("checkpoint_empty", _changed(lambda _: b""), _FOREIGN, 94),
     _refused("checkpoint_of_text", _changed(lambda _: b"weights\n"), _FOREIGN, 94),
     _refused("checkpoint_of_a_list", _torch(lambda _: [1]), "holds a list, not named tensors", 94),
-    _refused("checkpoint_of_weights", _torch(lambda _: {}), "no checkpoint of `mammo train`", 94),
+    _refused("checkpoint_of_weights", _torch(lambda _: {}), "that `mammo train` wrote", 94),
     _refused("checkpoint_missing", write_manifest, "no checkpoint", 94),
     _refused("checkpoint_other_network", _of("test_vit", 1, 1), _OTHER, 95),
     _refused("checkpoint_other_channels", _of("test_resnet", 3, 1), _OTHER, 95),

@@ -65,8 +65,6 @@ def write_checkpoint(folder: Path, name: str = "model.pt", **changes: object) ->
 
     recipe = Recipe("small", resize=ResizeSettings(size=(32, 24)))
     weights = build_model(_MODEL).state_dict()
-    made = Checkpoint(
-        weights, _MODEL, recipe.to_dict(), recipe.hash, {}, {}, 1, 0, [0.0, 0.0], "", {}, [], {}
-    )
+    made = Checkpoint(weights, _MODEL, recipe.to_dict(), recipe.hash, {}, {}, 1, 0, "", {}, [], {})
     save_checkpoint(replace(made, **changes), folder / name)
     return folder / name

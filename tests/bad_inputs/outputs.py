@@ -180,7 +180,10 @@ CASES = [
         101,
         during=_full(400_000),
         command=_train,
-        left=("config.yaml", "log.txt", "status.json"),
+        left=(
+            *("ckpt", "config.yaml", "env.json", "log.txt", "rejects.csv", "status.json"),
+            "timing.jsonl",
+        ),
     ),
     Case(
         "two_runs_one_folder",

@@ -48,7 +48,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = build_model(ARGS).state_dict()
     torch.manual_seed(1)
     checkpoint = Checkpoint(
-        weights, ARGS, RECIPE.to_dict(), RECIPE.hash, {}, {}, 1, 0, [0.0, 0.0], "", {}, [], {}
+        weights, ARGS, RECIPE.to_dict(), RECIPE.hash, {}, {}, 1, 0, "", {}, [], {}
     )
     save_checkpoint(checkpoint, folder / "a.pt")
     return folder

@@ -45,7 +45,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(seed)
         weights = build_model(ARGS).state_dict()
         checkpoint = Checkpoint(
-            weights, ARGS, RECIPE.to_dict(), RECIPE.hash, {}, {}, 1, 0, [0.0, 0.0], "", {}, [], {}
+            weights, ARGS, RECIPE.to_dict(), RECIPE.hash, {}, {}, 1, 0, "", {}, [], {}
         )
         save_checkpoint(checkpoint, folder / f"{seed}.pt")
     return folder

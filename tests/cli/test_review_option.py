@@ -99,9 +99,7 @@ def test_a_box_that_leaves_the_frame_is_one_sentence(
 def checkpoint(folder: Path, recipe: Recipe) -> Path:
     torch.manual_seed(1)
     weights = build_model(ARGS).state_dict()
-    kept = Checkpoint(
-        weights, ARGS, recipe.to_dict(), recipe.hash, {}, {}, 1, 0, [0.0, 0.0], "", {}, [], {}
-    )
+    kept = Checkpoint(weights, ARGS, recipe.to_dict(), recipe.hash, {}, {}, 1, 0, "", {}, [], {})
     save_checkpoint(kept, folder / "model.pt")
     return folder / "model.pt"
 
