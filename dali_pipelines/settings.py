@@ -210,7 +210,7 @@ def _convert_union(raw: Any, choices: tuple[Any, ...]) -> Any:
 def _convert_tuple(raw: Any, item_types: tuple[Any, ...]) -> tuple[Any, ...]:
     endless = item_types[-1] is Ellipsis
     if not isinstance(raw, list | tuple) or not (endless or len(raw) == len(item_types)):
-        raise ValueError("a list, as [a, b]," if endless else f"a list of {len(item_types)}")
+        raise ValueError("a list such as [a, b]" if endless else f"a list of {len(item_types)}")
     kinds = [item_types[0]] * len(raw) if endless else list(item_types)
     return tuple(_convert(item, kind) for item, kind in zip(raw, kinds, strict=True))
 

@@ -13,6 +13,7 @@ from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from trainer.checkpoint import Checkpoint, load_checkpoint
+from trainer.distributed import Device
 from trainer.networks.settings import ModelSettings
 from trainer.optim.settings import OptimSettings
 from trainer.run_folder import LAST, METRICS, SCORES
@@ -39,6 +40,7 @@ class ToyRuns:
         self.manifest = manifest
         self.folder = folder
         self.source: Any = None
+        self.device: Device = "cpu"
         self._new_source = new_source
 
     def __call__(
@@ -62,7 +64,7 @@ class ToyRuns:
             self.source.on_batch = watch
             return self.source
 
-        steered = RunOptions(device="cpu", open_source=open_source, **(options or {}))
+        steered = RunOptions(device=self.device, open_source=open_source, **(options or {}))
         settings = replace(SETTINGS, **changes)
         return train(settings, RECIPE, self.manifest, self.folder / name, steered)
 
