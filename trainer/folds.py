@@ -16,13 +16,14 @@ from dali_pipelines.manifest import read_manifest
 from dali_pipelines.recipe import Recipe
 from trainer.distributed import World, join_world
 from trainer.journal import State, write_failure, write_status
+from trainer.loop import Ending
 from trainer.metrics import evaluate_scores
 from trainer.predictions import read_predictions, write_csv
 from trainer.preemption import stop_requests
 from trainer.ranks import restart_count
 from trainer.run_folder import SCORES, clear
 from trainer.settings import TrainSettings
-from trainer.train import Ending, RunOptions, TrainResult, train
+from trainer.train import RunOptions, TrainResult, train
 
 FIGURES = "oof.json"
 

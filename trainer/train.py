@@ -1,16 +1,14 @@
-"""The run: builds the parts, then an epoch of training and one of validation until it is done.
+"""The run: builds the parts, works to the end, and says how it ended.
 
-    manifest -> cohort -> source -> train_pass -> score_pass -> figures -> checkpoint
+    manifest -> cohort -> learner -> run (taken up, if there is one) -> source -> loop -> weights
 
 SIGTERM or SIGUSR1 stops it after any step; it goes on later from its last checkpoint.
 """
 
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from dali_pipelines.errors import RejectsError
 from dali_pipelines.identity import load_key
 from dali_pipelines.loader import Loader
 from dali_pipelines.manifest import read_manifest
@@ -21,28 +19,24 @@ from dali_pipelines.rejects.limits import DEFAULT_LIMIT, RejectLimit, parse_limi
 from dali_pipelines.rejects.table import REJECTS
 from dali_pipelines.settings import to_dict
 from trainer.arithmetic import fixed_arithmetic
-from trainer.best import finish_run, keep_epoch
+from trainer.best import finish_run
 from trainer.cohort import select_cohort
 from trainer.distributed import Device, join_world
 from trainer.doubted import note_in_flight
 from trainer.environment import environment
 from trainer.journal import Journal
 from trainer.learner import build_learner
+from trainer.loop import Ending, go_on
 from trainer.losses.loss import positive_weight
 from trainer.losses.tasks import output_count
 from trainer.networks.arguments import model_args
 from trainer.predictions import key_path
 from trainer.preemption import stop_requests
 from trainer.ranks import restart_count
-from trainer.resume import require_agreement, resume, to_checkpoint
+from trainer.resume import require_agreement, resume
 from trainer.run import Run
-from trainer.run_folder import LAST
 from trainer.settings import TrainSettings
-from trainer.source import OpenSource, Source
-
-Ending = Literal["done", "preempted"]
-
-log = logging.getLogger("mammo.train")
+from trainer.source import OpenSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +108,7 @@ def train(
             journal.begin(run.epoch, run.blocks, settings.track)
             journal.config(to_dict(settings), recipe.to_dict())
             journal.environment(environment(world))
-            ended = _go_on(run, source, journal, options.max_rejects)
+            ended = go_on(run, source, journal, options.max_rejects)
             best = finish_run(run, source, journal) if ended == "done" else None
             state: Ending = "done" if best else "preempted"
             journal.status(state, epoch=run.epoch, blocks=run.blocks, best=run.best)
@@ -128,72 +122,3 @@ def train(
         rejects=out / REJECTS,
         is_main=world.is_main,
     )
-
-
-def _go_on(run: Run, source: Source, journal: Journal, limit: RejectLimit) -> Ending:
-    """Work to the end of the last epoch, or until the run is asked to stop.
-
-    Raises RejectsError where too many images are lost, by now or before the run was taken up.
-    """
-    _require_few_lost(run, source, journal, limit)
-    while not run.is_done:
-        if not (_train(run, source, journal) and _validate(run, source, journal)):
-            _save(run, source, journal)
-            return "preempted"
-        _require_few_lost(run, source, journal, limit)
-    return "done"
-
-
-def _require_few_lost(run: Run, source: Source, journal: Journal, limit: RejectLimit) -> None:
-    """Raise RejectsError, and say what was lost, where that is too much; all ranks call it."""
-    counts = run.verdicts(source)
-    try:
-        limit.enforce(counts.rejected, counts.inputs)
-    except RejectsError:
-        log.info("%s", counts.line(journal.folder / REJECTS))
-        raise
-
-
-def _save(run: Run, source: Source, journal: Journal) -> None:
-    """Keep the state of the run, and first what it lost so far: that is not met again."""
-    journal.rejects(run.rejects(source))
-    journal.checkpoint(LAST, to_checkpoint(run))
-
-
-def _train(run: Run, source: Source, journal: Journal) -> bool:
-    """Train to the end of the epoch; False where the run was asked to stop before."""
-    settings, before = run.settings, run.blocks
-    for step in run.train(source):
-        # rows at the same places however often the run was taken up; that of the epoch follows
-        if _passes(settings.log_blocks, before, run.blocks) and not run.is_at_end:
-            journal.metrics_row({**run.place, "block": run.blocks, **run.progress()})
-            journal.timing_row({**run.place, "block": run.blocks, **run.learner.timing.row()})
-        if step.stop:
-            return False
-        if _passes(settings.save_blocks, before, run.blocks):
-            _save(run, source, journal)
-        before = run.blocks
-    return True
-
-
-def _passes(every: int, before: int, now: int) -> bool:
-    """Whether a multiple of `every` lies in (before, now]; never where that is 0."""
-    return every > 0 and now // every > before // every
-
-
-def _validate(run: Run, source: Source, journal: Journal) -> bool:
-    """Score the held-out fold and close the epoch; False where the run was asked to stop."""
-    journal.timing_row({**run.place, "pass": "train", **run.learner.timing.row()})
-    if len(run.cohort.held_out):
-        _save(run, source, journal)  # what kills the scoring does not cost the epoch
-    logits = run.score(source)
-    if run.is_stopped():
-        return False
-    journal.timing_row({**run.place, "pass": "validate", **run.learner.timing.row()})
-    better = run.finish_epoch(logits)
-    journal.metrics_row(run.history[-1])
-    keep_epoch(run, logits, journal, better=better)
-    _save(run, source, journal)
-    is_best = better and len(run.cohort.held_out) > 0
-    log.info("%s%s", run.summary(), "  best so far" if is_best else "")
-    return True

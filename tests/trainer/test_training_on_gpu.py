@@ -19,12 +19,11 @@ from dali_pipelines.stages import Batch
 from dali_pipelines.verdicts import Reject
 from tests.trainer.toy_runs import RECIPE, SETTINGS
 from trainer.augment.presets import load_preset
-from trainer.distributed import World, find_device
+from trainer.distributed import Device, World, find_device
 from trainer.epoch import Lesson, Pass, train_pass
 from trainer.learner import build_learner
 from trainer.networks.arguments import model_args
 from trainer.optim.settings import AverageSettings, SpeedSettings
-from trainer.train import Device
 from trainer.units import Units
 
 
