@@ -176,8 +176,7 @@ def _say(
     """The checkpoints to score by on stdout, a line each, and what was lost on stderr."""
     if not runs[0].is_main:
         return
-    for run in runs:
-        say_verdicts(run.counts, run.rejects)
+    say_verdicts(runs[-1].counts, runs[-1].rejects)  # every fold's run meets the same images
     facts: list[dict[str, Any]] = [
         {"state": run.state, "checkpoint": str(run.checkpoint), "best": run.best} for run in runs
     ]

@@ -72,6 +72,10 @@ def cross_validate(
                 _note(out, world, "preempted", runs)
                 return CrossResult("preempted", tuple(runs), scores, {})
         figures = _gather(out, scores, runs, world)
+        value = figures[settings.monitor]
+        log.info(
+            "all folds  %s %s", settings.monitor, "undefined" if value is None else f"{value:.4f}"
+        )
         _note(out, world, "done", runs)
     return CrossResult("done", tuple(runs), scores, figures)
 
