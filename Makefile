@@ -34,7 +34,8 @@ demo: $(RUN)  ## install, then the whole chain on synthetic exams, into ./demo (
 	$(BIN)/mammo demo $(OUT)
 
 test: lint types  ## install, then lint, types and the fast tests
-	$(BIN)/python -m pytest -q --cov=dali_pipelines --cov-report= --cov-fail-under=85
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
+		--cov=dali_pipelines --cov-report= --cov-fail-under=85
 
 lint: $(DEV)  ## ruff: rules and format
 	$(BIN)/ruff check .
