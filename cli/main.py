@@ -21,6 +21,7 @@ from click.shell_completion import shell_complete
 
 from cli.logs import start_logging
 from dali_pipelines.errors import DeviceError, MammoError
+from trainer.ranks import leave_exit_code
 
 COMMANDS: Final[dict[str, str]] = {  # each in cli/<name>.py, whose docstring begins with the same
     "phantom": "Write synthetic four-view screening exams as real DICOM files.",
@@ -158,16 +159,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     finally:
         signal.signal(signal.SIGTERM, before)
         resource.setrlimit(resource.RLIMIT_CORE, core)
-    _tell_launcher(code)
+    leave_exit_code(code)
     sys.exit(code)
-
-
-def _tell_launcher(code: int) -> None:
-    """A rank of several leaves its exit code, which torch's launcher would lose."""
-    if "RANK" in os.environ:
-        from trainer.ranks import leave_exit_code
-
-        leave_exit_code(code)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:

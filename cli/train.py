@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from cli.ending import say_verdicts
+from cli.logs import rank
 from cli.options import (
     config_option,
     device_option,
@@ -22,7 +23,7 @@ from cli.options import (
     set_option,
     shards_option,
 )
-from trainer.ranks import is_main, is_rank
+from trainer.ranks import is_rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,23 +132,23 @@ def command(
     `mammo config show` lists all settings.
     """
     from cli.training import Wishes, resolve_training
-    from cli.watched import TRAIN, open_watched
     from dali_pipelines.review import reviewed_recipe
-    from trainer.folds import cross_validate
-    from trainer.train import RunOptions, train
 
-    source = partial(open_watched, phases=TRAIN, review=review, shards=shards)
-    options = RunOptions(device, resume, limit, source)
-    is_asked = ctx.get_parameter_source("recipe") is not ParameterSource.DEFAULT
     one_fold = {"fold": None if fold == ALL else fold}
     settings, prepared_by = resolve_training(
-        Wishes(config, sets, recipe, is_asked, {**short, **one_fold})
+        Wishes(config, sets, recipe, _is_recipe_named(ctx), {**short, **one_fold})
     )
     prepared_by = reviewed_recipe(prepared_by, review)
     if shards is not None:
         prepared_by = _recipe_of(shards, prepared_by if _is_recipe_asked(ctx, sets) else None)
     if nproc > 1 and not is_rank():  # a mistake above is said once
         ctx.exit(_launch(ctx, nproc, max_restarts))
+    from cli.watched import TRAIN, open_watched
+    from trainer.folds import cross_validate
+    from trainer.train import RunOptions, train
+
+    source = partial(open_watched, phases=TRAIN, review=review, shards=shards)
+    options = RunOptions(device, resume, limit, source)
     told = settings, prepared_by, manifest, out, options
     if fold == ALL:
         across = cross_validate(*told)
@@ -158,7 +159,7 @@ def command(
         state = result.state
         _say([result], as_json=as_json)
     if state == "preempted":
-        if is_main():
+        if not rank():
             click.echo("stopped with a checkpoint; run the same command to go on", err=True)
         ctx.exit(PREEMPTED)
 
@@ -189,12 +190,15 @@ def _say(
         click.echo(json.dumps({**whole, "figures": across.figures}))
 
 
+def _is_recipe_named(ctx: click.Context) -> bool:
+    return ctx.get_parameter_source("recipe") is not ParameterSource.DEFAULT
+
+
 def _is_recipe_asked(ctx: click.Context, sets: tuple[str, ...]) -> bool:
     """Whether the command line says how to prepare images, beyond naming shards."""
     from cli.resolve import split_sets
 
-    named = ctx.get_parameter_source("recipe") is not ParameterSource.DEFAULT
-    return named or ctx.params["review"] is not None or bool(split_sets(sets)[1])
+    return _is_recipe_named(ctx) or ctx.params["review"] is not None or bool(split_sets(sets)[1])
 
 
 def _recipe_of(shards: "ShardSet", asked: "Recipe | None") -> "Recipe":

@@ -105,6 +105,11 @@ def _require_columns(manifest: pd.DataFrame) -> None:
             f"the manifest has no labels (column {LABEL!r}); scan with "
             "--adapter auto, or --labels TABLE"
         )
+    require_folds(manifest)
+
+
+def require_folds(manifest: pd.DataFrame) -> None:
+    """Raise DatasetError where an image has no fold."""
     if "fold" not in manifest.columns or manifest["fold"].isna().any():
         raise DatasetError(
             "the manifest has images without a fold; assign folds with `mammo split`, or with "

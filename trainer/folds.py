@@ -14,6 +14,7 @@ from dali_pipelines.atomic import replacing
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.manifest import read_manifest
 from dali_pipelines.recipe import Recipe
+from trainer.cohort import require_folds
 from trainer.distributed import World, join_world
 from trainer.journal import State, write_failure, write_status
 from trainer.loop import Ending
@@ -82,8 +83,7 @@ def cross_validate(
 
 def _folds(manifest: Path) -> list[int]:
     frame = read_manifest(manifest)
-    if "fold" not in frame.columns or frame["fold"].isna().any():
-        raise DatasetError("the manifest has images without a fold; assign them with `mammo split`")
+    require_folds(frame)
     folds = sorted({int(fold) for fold in frame["fold"]})
     if len(folds) < 2:
         raise DatasetError(f"cross-validation needs 2 folds or more, the manifest has {len(folds)}")

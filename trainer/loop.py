@@ -57,13 +57,13 @@ def _train(run: Run, source: Source, journal: Journal) -> bool:
     """Train to the end of the epoch; False where the run was asked to stop before."""
     settings, before = run.settings, run.blocks
     for step in run.train(source):
-        # rows at the same places however often the run was taken up; that of the epoch follows
+        # at the same places however often the run was taken up; at its end the epoch has its own
         if _passes(settings.log_blocks, before, run.blocks) and not run.is_at_end:
             journal.metrics_row({**run.place, "block": run.blocks, **run.progress()})
             journal.timing_row({**run.place, "block": run.blocks, **run.learner.timing.row()})
         if step.stop:
             return False
-        if _passes(settings.save_blocks, before, run.blocks):
+        if _passes(settings.save_blocks, before, run.blocks) and not run.is_at_end:
             _save(run, source, journal)
         before = run.blocks
     return True

@@ -12,18 +12,13 @@ def is_rank() -> bool:
     return "RANK" in os.environ
 
 
-def is_main() -> bool:
-    """Whether this process speaks for all ranks, or is alone."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 def restart_count() -> int:
     """How often the ranks of this run were started again; 0 outside of one."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 def leave_exit_code(code: int) -> None:
-    """Tell whoever launched this rank how it ended; nothing where nobody asks."""
+    """Tell whoever launched this rank how it ended, as torch would lose it; nobody may ask."""
     folder = os.environ.get(EXIT_CODES)
     if folder and Path(folder).is_dir():
         name = f"{restart_count()}-{os.environ.get('RANK', '0')}"

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from dali_pipelines.stages import Batch
 from trainer.arithmetic import seed_draws
 from trainer.augment.mixup import mix
-from trainer.augment.upload import upload
 from trainer.learner import Learner
 from trainer.networks.build import outputs_of
 from trainer.optim.speed import precision
 from trainer.rehearsal import rehearse
 from trainer.tally import require_converging
+from trainer.upload import upload
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from trainer.augment.movement import FLIPS, RESAMPLED, Draw, Rows, plan_movement
 from trainer.augment.settings import AugmentSettings, Change
 from trainer.augment.texture import add_noise, blur, downscale, median
 from trainer.augment.tone import change_brightness, change_curve, change_gamma, move_window
-from trainer.augment.upload import upload
 from trainer.augment.warp import flip, warp
+from trainer.upload import upload
 
 Apply = Callable[[torch.Tensor, Numbers], torch.Tensor]
 Part = tuple[Change, int, Apply]  # a change, how many numbers an image takes, what it does

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from trainer.augment.draws import Numbers, spread
 from trainer.augment.texture_settings import DropoutSettings
-from trainer.augment.upload import upload
+from trainer.upload import upload
 
 
 def drop_holes(planes: torch.Tensor, draws: Numbers, settings: DropoutSettings) -> torch.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainer.augment.upload import upload
+from trainer.upload import upload
 
 _MASK: Final = 0xFFFFFFFF
 # A hash of 32 bits by C. Wellons' search for low bias ("hash-prospector", 0.107 in its measure). Of

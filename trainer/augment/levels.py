@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from dali_pipelines.recipe import Recipe
-from trainer.augment.upload import upload
+from trainer.upload import upload
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from scipy.special import betaincinv
 
 from trainer.augment.draws import MIXUP, uniforms
 from trainer.augment.texture_settings import MixupSettings
-from trainer.augment.upload import upload
+from trainer.upload import upload
 
 
 def mix(

@@ -13,7 +13,7 @@ from torch.nn import functional
 from trainer.augment.draws import Numbers, spread
 from trainer.augment.hashing import normal_field, upload_keys
 from trainer.augment.texture_settings import BlurSettings, DownscaleSettings, NoiseSettings
-from trainer.augment.upload import per_image, upload
+from trainer.upload import per_image, upload
 
 
 def downscale(planes: torch.Tensor, draws: Numbers, settings: DownscaleSettings) -> torch.Tensor:

@@ -17,7 +17,7 @@ from trainer.augment.tone_settings import (
     GammaSettings,
     WindowSettings,
 )
-from trainer.augment.upload import per_image
+from trainer.upload import per_image
 
 _LEAST: Final = 2.0**-60  # keeps the normal quantile finite; far below the step of a draw, 2**-53
 

@@ -15,7 +15,7 @@ from trainer.augment.geometry_settings import ElasticSettings
 from trainer.augment.hashing import upload_keys
 from trainer.augment.movement import Movement
 from trainer.augment.settings import AugmentSettings
-from trainer.augment.upload import upload
+from trainer.upload import upload
 
 
 def warp(planes: torch.Tensor, movement: Movement, settings: AugmentSettings) -> torch.Tensor:

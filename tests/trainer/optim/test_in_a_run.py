@@ -15,9 +15,9 @@ from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from trainer.checkpoint import load_checkpoint
-from trainer.journal import LAST
 from trainer.networks.settings import ModelSettings
 from trainer.optim.settings import AverageSettings, OptimSettings, SpeedSettings
+from trainer.run_folder import LAST
 from trainer.sampling_settings import DataSettings
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, TrainResult, train
