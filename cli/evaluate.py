@@ -49,8 +49,8 @@ def command(
     A breast's score is the mean of its images, a patient's the greatest of the breasts. A figure
     that one class alone cannot define is shown as "-", and null in JSON.
     """
-    from trainer.metrics import evaluate_scores
-    from trainer.predictions import read_predictions
+    from trainer.metrics.figures import evaluate_scores
+    from trainer.scores.table import read_predictions
 
     if level is not None and min_auroc is None:
         raise click.UsageError("--level needs --min-auroc")
@@ -67,7 +67,7 @@ def _labels_of(scores: "pd.DataFrame", manifest: Path) -> "pd.Series":
     import pandas as pd
 
     from dali_pipelines.manifest import read_manifest
-    from trainer.predictions import raw_ids
+    from trainer.scores.table import raw_ids
 
     frame = read_manifest(manifest)
     if "cancer" not in frame.columns:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from dali_pipelines.rejects.limits import RejectLimit
     from dali_pipelines.review import Review
     from dali_pipelines.shards.shard_set import ShardSet
-    from trainer.inputs import Inputs
-    from trainer.predict import Predictions
+    from trainer.prediction.inputs import Inputs
+    from trainer.prediction.predict import Predictions
 
 
 @click.command()
@@ -88,7 +88,7 @@ def command(
     from cli.watched import PREDICT, open_watched, read_watched
     from dali_pipelines.recipe import load_recipe
     from dali_pipelines.review import reviewed_recipe
-    from trainer.predict import PredictOptions, load_scorer, predict
+    from trainer.prediction.predict import PredictOptions, load_scorer, predict
 
     require_apart(_tables(out), [*sources, *checkpoints, id_key])
     require_own_rejects(out)
@@ -111,7 +111,7 @@ def _conclude(
 ) -> None:
     """Write the tables, count the verdicts on what was read and scored, and print the result."""
     from dali_pipelines.rejects.table import rejects_beside
-    from trainer.predictions import write_tables
+    from trainer.scores.table import write_tables
 
     facts = write_tables(predictions.table, [*inputs.rejects, *predictions.rejects], out)
     counts = predictions.counts.and_rejects(inputs.rejects)
@@ -125,6 +125,6 @@ def _conclude(
 def _tables(out: Path) -> list[Path]:
     """All that is written."""
     from dali_pipelines.rejects.table import rejects_beside
-    from trainer.predictions import beside
+    from trainer.scores.table import beside
 
     return [out, beside(out, "breast"), beside(out, "patient"), rejects_beside(out)]

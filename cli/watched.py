@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dali_pipelines.stages import Batch
     from dali_pipelines.verdicts import Reject
     from trainer.distributed import Device
-    from trainer.inputs import Inputs
+    from trainer.prediction.inputs import Inputs
 
 Phases = tuple[str, ...]  # what the passes are called, in turn
 
@@ -126,9 +126,9 @@ def _warned(watched: Watched, recipe: "Recipe") -> Iterator[Watched]:
 def read_watched(
     sources: "Sequence[Path]", out: Path, fold: int | None, key_file: Path | None, **taken: Any
 ) -> "Inputs":
-    """What `trainer.inputs.read_inputs` finds, watched; `taken` is for `ReadOptions`."""
+    """What `trainer.prediction.inputs.read_inputs` finds, watched; `taken` is for `ReadOptions`."""
     from dali_pipelines.dicom.read_options import ReadOptions
-    from trainer.inputs import read_inputs
+    from trainer.prediction.inputs import read_inputs
 
     watch = partial(progress, label="scan", unit="files")
     return read_inputs(sources, out, fold, key_file, watch, ReadOptions(**taken))

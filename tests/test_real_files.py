@@ -151,7 +151,7 @@ def test_real_mammograms_are_split_and_scored(manifest: Path, tmp_path: Path) ->
     from trainer.networks.arguments import model_args
     from trainer.networks.build import build_model
     from trainer.networks.settings import ModelSettings
-    from trainer.predict import PredictOptions, Scorer, predict
+    from trainer.prediction.predict import PredictOptions, Scorer, predict
 
     frame = assign_folds(read_manifest(manifest), folds=2, seed=0)
     require_no_overlap(frame)

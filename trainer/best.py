@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.checkpoint import Checkpoint, load_checkpoint, restore_model
+from trainer.decisions.threshold import f1_threshold
 from trainer.journal import Journal
 from trainer.optim.averages import average_weights
 from trainer.resume import to_checkpoint
 from trainer.run import Run
 from trainer.run_folder import AVERAGE, epoch_file
 from trainer.source import Source
-from trainer.threshold import f1_threshold
 
 log = logging.getLogger("mammo.train")
 

@@ -37,11 +37,11 @@ from dali_pipelines.splits import assign_folds, require_no_overlap
 from trainer.augment.presets import preset_layers
 from trainer.distributed import Device
 from trainer.environment import versions
-from trainer.metrics import Figures, evaluate_scores
-from trainer.predict import Predictions, PredictOptions, load_scorer, predict
-from trainer.predictions import write_csv
+from trainer.metrics.figures import Figures, evaluate_scores
+from trainer.prediction.predict import Predictions, PredictOptions, load_scorer, predict
 from trainer.report.page import RejectLine, Report, write_report
 from trainer.run_folder import LAST
+from trainer.scores.table import write_csv
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, TrainResult, train
 

@@ -18,11 +18,11 @@ from trainer.cohort import require_folds
 from trainer.distributed import World, join_world
 from trainer.journal import State, write_failure, write_status
 from trainer.loop import Ending
-from trainer.metrics import evaluate_scores
-from trainer.predictions import read_predictions, write_csv
+from trainer.metrics.figures import evaluate_scores
 from trainer.preemption import stop_requests
 from trainer.ranks import restart_count
 from trainer.run_folder import SCORES, clear
+from trainer.scores.table import read_predictions, write_csv
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, TrainResult, train
 

@@ -26,7 +26,6 @@ from dali_pipelines.rejects.table import REJECTS, write_rejects
 from dali_pipelines.verdicts import Reject
 from trainer.artifact import save_artifact, without_paths
 from trainer.checkpoint import Checkpoint, save_checkpoint
-from trainer.predictions import prediction_table, write_csv
 from trainer.row_file import append_row, cut_back, sync_rows
 from trainer.run_folder import (
     LAST,
@@ -39,6 +38,7 @@ from trainer.run_folder import (
     drop_epochs,
     epoch_file,
 )
+from trainer.scores.table import prediction_table, write_csv
 from trainer.trackers.tracker import Trackers, open_trackers
 
 State = Literal["running", "done", "failed", "interrupted", "preempted"]

@@ -18,21 +18,21 @@ from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.rejects.counts import VerdictCounts, count_images
 from dali_pipelines.verdicts import Reject
-from trainer.aggregate import LEVELS, Level
+from trainer.aggregation.levels import LEVELS, Level
 from trainer.cohort import Cohort
+from trainer.decisions.threshold import f1_threshold
 from trainer.epoch import Lesson, Pass, Step, train_pass
 from trainer.learner import Learner
-from trainer.metrics import evaluate_scores
+from trainer.metrics.figures import evaluate_scores
 from trainer.optim.patience import is_stale
 from trainer.optim.schedule import learning_rate
-from trainer.predictions import prediction_table
 from trainer.run_folder import BEST, LAST
 from trainer.sampler import epoch_blocks, epoch_length
+from trainer.scores.table import prediction_table
 from trainer.scoring import collect, score_pass
 from trainer.settings import TrainSettings
 from trainer.source import Source, gather_rejects
 from trainer.tally import Tally, require_converging
-from trainer.threshold import f1_threshold
 
 
 @dataclass

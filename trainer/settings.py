@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from dali_pipelines.loader_settings import LoaderSettings
-from trainer.aggregate import LEVELS
+from trainer.aggregation.levels import LEVELS
 from trainer.augment.settings import AugmentSettings
 from trainer.losses.settings import LossSettings
 from trainer.networks.settings import ModelSettings

@@ -30,11 +30,11 @@ from trainer.loop import Ending, go_on
 from trainer.losses.loss import positive_weight
 from trainer.losses.tasks import output_count
 from trainer.networks.arguments import model_args
-from trainer.predictions import key_path
 from trainer.preemption import stop_requests
 from trainer.ranks import restart_count
 from trainer.resume import require_agreement, resume
 from trainer.run import Run
+from trainer.scores.table import key_path
 from trainer.settings import TrainSettings
 from trainer.source import OpenSource
 

@@ -11,7 +11,7 @@ from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.networks.build import build_model
-from trainer.predict import load_scorer
+from trainer.prediction.predict import load_scorer
 
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}
 RECIPE = Recipe("small", resize=ResizeSettings(size=(48, 32)))

@@ -24,7 +24,7 @@ from dali_pipelines.rejects.table import read_rejects, rejects_beside
 from dali_pipelines.verdicts import Reason
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.networks.build import build_model
-from trainer.predictions import read_predictions
+from trainer.scores.table import read_predictions
 
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}
 RECIPE = Recipe("small", resize=ResizeSettings(size=(48, 32)))

@@ -3,10 +3,10 @@
 from typing import Any
 
 from trainer.checkpoint import load_checkpoint
+from trainer.decisions.threshold import f1_threshold
 from trainer.optim.settings import AverageSettings
-from trainer.predictions import read_predictions
 from trainer.run_folder import BEST, SCORES, epoch_file
-from trainer.threshold import f1_threshold
+from trainer.scores.table import read_predictions
 
 
 def test_each_kept_epoch_has_its_own_figure_and_threshold(toy_runs: Any) -> None:

@@ -18,11 +18,11 @@ from dali_pipelines.rejects.limits import parse_limit
 from trainer.checkpoint import load_checkpoint
 from trainer.folds import FIGURES, CrossResult, cross_validate
 from trainer.journal import Journal
-from trainer.metrics import evaluate_scores
+from trainer.metrics.figures import evaluate_scores
 from trainer.networks.settings import ModelSettings
-from trainer.predictions import read_predictions
 from trainer.run_folder import LAST, SCORES
 from trainer.sampling_settings import DataSettings
+from trainer.scores.table import read_predictions
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, train
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from trainer.metrics import score_figures
+from trainer.metrics.figures import score_figures
 
 ROOT = Path(__file__).parents[2]
 SETS = (23, 16, 3)  # images; in blocks of 5, so that 3 ranks have 10, 8 and 5 of the first

@@ -16,7 +16,7 @@ from trainer.artifact import load_artifact, save_artifact
 from trainer.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from trainer.checksums import checksum_path, replacing_with_checksum
 from trainer.networks.build import build_model
-from trainer.predict import load_scorer
+from trainer.prediction.predict import load_scorer
 from trainer.rebuild import rebuild_model
 
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}

@@ -14,9 +14,9 @@ from dali_pipelines.manifest import write_manifest
 from dali_pipelines.rejects.limits import parse_limit
 from tests.trainer.toy_runs import DATA
 from trainer.networks.settings import ModelSettings
-from trainer.predict import PredictOptions, load_scorer, predict
-from trainer.predictions import read_predictions
+from trainer.prediction.predict import PredictOptions, load_scorer, predict
 from trainer.run_folder import BEST, MODEL, SCORES
+from trainer.scores.table import read_predictions
 
 ANY_LOSS = {"max_rejects": parse_limit("50%")}
 

@@ -17,12 +17,12 @@ from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.limits import parse_limit
 from trainer.checkpoint import load_checkpoint
-from trainer.metrics import evaluate_scores
+from trainer.metrics.figures import evaluate_scores
 from trainer.networks.settings import ModelSettings
 from trainer.optim.settings import OptimSettings
-from trainer.predictions import read_predictions
 from trainer.run_folder import BEST, LAST
 from trainer.sampling_settings import DataSettings
+from trainer.scores.table import read_predictions
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, TrainResult, train
 

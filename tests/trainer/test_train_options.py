@@ -17,15 +17,15 @@ from trainer.augment.settings import AugmentSettings
 from trainer.augment.texture_settings import MixupSettings
 from trainer.checkpoint import load_checkpoint
 from trainer.cohort import select_cohort
+from trainer.decisions.threshold import f1_threshold
 from trainer.losses.settings import LossSettings, TaskSettings
 from trainer.networks.settings import ModelSettings
 from trainer.optim.averages import average_weights
 from trainer.optim.schedule import learning_rate
 from trainer.optim.settings import AverageSettings, OptimSettings, SpeedSettings
-from trainer.predictions import read_predictions
 from trainer.run_folder import AVERAGE, BEST, MODEL, SCORES, epoch_file
 from trainer.sampler import epoch_blocks
-from trainer.threshold import f1_threshold
+from trainer.scores.table import read_predictions
 
 # each by itself: tests/evidence/test_training_options.py
 TOGETHER: dict[str, dict[str, Any]] = {

@@ -39,7 +39,7 @@ def soft_fbeta_loss(
 ) -> torch.Tensor:
     """1 - F of the valid samples together, a scalar in [0, 1]; 1 without gradient if none is 1.
 
-    F is (1 + b) sum(p t) / (b sum(t) + sum(p)) with b = beta^2, that of `trainer.metrics.pf1`.
+    F is (1 + b) sum(p t) / (b sum(t) + sum(p)) with b = beta^2, as `metrics.figures.pf1`.
     """
     probs, targets = logits.sigmoid() * valid, targets * valid
     found = (1 + beta**2) * (probs * targets).sum()

@@ -15,8 +15,8 @@ import pandas as pd
 
 from dali_pipelines.atomic import replacing
 from dali_pipelines.recipe import Recipe
-from trainer.aggregate import LEVELS
-from trainer.metrics import Figures
+from trainer.aggregation.levels import LEVELS
+from trainer.metrics.figures import Figures
 from trainer.report.plots import roc_figure
 
 FIGURES: Final = ("n", "npos", "auroc", "auprc", "pf1", "sens_at_spec90", "brier")

@@ -5,7 +5,7 @@ from typing import Final
 
 import pandas as pd
 
-from trainer.aggregate import LEVELS, aggregate
+from trainer.aggregation.levels import LEVELS, aggregate
 
 _COLORS: Final = {"image": "#7f7f7f", "breast": "#b5446e", "patient": "#2b6ca3"}
 

@@ -10,7 +10,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from trainer.losses.cancer import focal_losses, smoothed, soft_fbeta_loss
 from trainer.losses.settings import LossSettings
-from trainer.metrics import pf1
+from trainer.metrics.figures import pf1
 
 LN3 = math.log(3)  # sigmoid(ln 3) = 3/4
 LOGITS = torch.tensor([LN3, LN3, -LN3, 0.0])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from dali_pipelines.recipe import Recipe
-from trainer.metrics import evaluate_scores
+from trainer.metrics.figures import evaluate_scores
 from trainer.report.page import RejectLine, Report, write_report
 
 

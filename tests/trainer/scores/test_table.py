@@ -6,8 +6,8 @@ import pytest
 
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.identity import image_id
-from trainer.aggregate import breast_scores, patient_scores
-from trainer.predictions import key_path, prediction_table, read_predictions, write_csv
+from trainer.aggregation.levels import breast_scores, patient_scores
+from trainer.scores.table import key_path, prediction_table, read_predictions, write_csv
 
 KEY = bytes(range(32))
 

@@ -27,9 +27,9 @@ from trainer.artifact import load_to_score
 from trainer.distributed import Device, join_world
 from trainer.networks.build import logits_of
 from trainer.networks.settings import VIEWS, Unit
-from trainer.predictions import prediction_table
 from trainer.printable import printable
 from trainer.rebuild import kept_recipe, rebuild_model
+from trainer.scores.table import prediction_table
 from trainer.scoring import collect, score_pass
 from trainer.source import OpenSource, gather_rejects
 from trainer.units import build_units

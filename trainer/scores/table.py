@@ -19,7 +19,7 @@ from dali_pipelines.identity import image_id
 from dali_pipelines.patient_groups import name_patients
 from dali_pipelines.rejects.table import rejects_beside, write_rejects
 from dali_pipelines.verdicts import Reject
-from trainer.aggregate import breast_scores, patient_scores, side
+from trainer.aggregation.levels import breast_scores, patient_scores, side
 
 # an id may look like a number, and must stay text
 _DTYPES: Final = {

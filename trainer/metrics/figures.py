@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from dali_pipelines.errors import DatasetError
-from trainer.aggregate import LEVELS, aggregate
+from trainer.aggregation.levels import LEVELS, aggregate
 
 Figures = dict[str, float | int | None]
 Floats = NDArray[np.float64]

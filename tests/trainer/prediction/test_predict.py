@@ -15,7 +15,7 @@ from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.networks.build import build_model
-from trainer.predict import Ensemble, PredictOptions, load_scorer, predict
+from trainer.prediction.predict import Ensemble, PredictOptions, load_scorer, predict
 
 RECIPE = Recipe("toy", resize=ResizeSettings(size=(32, 32)))
 OTHER = Recipe("other", resize=ResizeSettings(size=(64, 64)))

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from trainer.aggregate import aggregate, breast_scores, patient_scores
+from trainer.aggregation.levels import aggregate, breast_scores, patient_scores
 
 IMAGES = pd.DataFrame(
     [

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from dali_pipelines.errors import DatasetError
-from trainer.metrics import (
+from trainer.metrics.figures import (
     evaluate_scores,
     pf1,
     score_figures,

@@ -17,7 +17,7 @@ from dali_pipelines.identity import load_key
 from dali_pipelines.manifest import read_manifest
 from dali_pipelines.manifest_rows import to_frame
 from dali_pipelines.verdicts import Reject
-from trainer.predictions import key_path
+from trainer.scores.table import key_path
 
 # from a number of inputs to something with `update(done, **counts)`, or to None
 Watch = Callable[[int], AbstractContextManager[Any]]

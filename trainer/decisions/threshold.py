@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve
 
-from trainer.aggregate import Level, aggregate
+from trainer.aggregation.levels import Level, aggregate
 
 
 def f1_threshold(scores: pd.DataFrame, level: Level) -> float | None:

@@ -1,0 +1,1 @@
+"""From scores of images to scores of breasts, exams and patients."""

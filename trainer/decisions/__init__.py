@@ -1,0 +1,1 @@
+"""What follows from a score: thresholds and calibrated probabilities."""

@@ -1,0 +1,1 @@
+"""Where a network looks, in pixels of the file."""

@@ -1,0 +1,1 @@
+"""What scores are worth: figures of merit and curves."""

@@ -1,0 +1,1 @@
+"""Tables of scores: how they are made, read, and written for others."""
