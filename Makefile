@@ -44,8 +44,9 @@ lint: $(DEV)  ## ruff: rules and format
 types: $(DEV)  ## mypy, strict
 	$(BIN)/mypy
 
-evidence: $(DEV)  ## the slow tests (SLICE=ci: a seeded slice of at most ten minutes)
+evidence: $(DEV)  ## the slow tests, then README's figures (SLICE=ci: a seeded slice alone)
 	MAMMO_EVIDENCE=$(or $(SLICE),full) $(BIN)/python -m pytest -q -m slow
+	$(if $(SLICE),,$(BIN)/python -m benchmarks.readme)
 
 audit: $(DEV)  ## known advisories of what is installed, where a database can be asked
 	.ci/audit
@@ -57,6 +58,7 @@ bench: $(BENCH)  ## measure start-up, each part, us against others (DATA=files):
 	$(BIN)/python -m benchmarks.peers $(DATA:%=--data %)
 	$(BIN)/python -m benchmarks.reduced_decode $(DATA:%=--data %)
 	$(BIN)/python -m benchmarks.train_overhead
+	$(BIN)/python -m benchmarks.readme
 
 $(BENCH): $(RUN)
 	$(BIN)/pip install -qq --editable '.[bench]'
