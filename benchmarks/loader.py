@@ -8,6 +8,7 @@ from benchmarks.job import Job
 from dali_pipelines.errors import DatasetError
 from dali_pipelines.loader import Loader
 from dali_pipelines.loader_settings import LoaderSettings
+from dali_pipelines.preparation import Preparation
 
 Isolation = Literal["thread", "process"]
 ISOLATION: Final[Isolation] = LoaderSettings().isolation
@@ -35,7 +36,7 @@ def open_loader(job: Job, isolation: Isolation = ISOLATION) -> Loader:
     return Loader(job.records, job.recipe, settings, job.device)
 
 
-def require_all(done: int, job: Job, loader: Loader) -> None:
+def require_all(done: int, job: Job, loader: Preparation) -> None:
     """Raise DatasetError unless each record gave an image."""
     if done != len(job.records):
         codes = ", ".join(sorted({reject.reason.value for reject in loader.rejects}))

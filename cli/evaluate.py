@@ -1,111 +1,193 @@
-"""`mammo evaluate`: scores and labels to figures on images, breasts and patients."""
+"""`mammo evaluate`: scores and labels to figures with intervals, by level and subgroup."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from cli.checks import finite
-from cli.options import json_option
-from dali_pipelines.errors import DatasetError, GateError
+from cli.options import aggregate_option, json_option, seed_option
+from dali_pipelines.errors import GateError
+from dali_pipelines.rejects.counts import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LEVELS: Final = ("image", "breast", "patient")
+    from trainer.aggregation.levels import Level
+    from trainer.aggregation.policy import Aggregation
+    from trainer.evaluation.comparison import LevelComparison
+    from trainer.evaluation.evaluation import Evaluation
+    from trainer.evaluation.options import EvaluationOptions
+
+LEVELS: Final = ("image", "breast", "exam", "patient")
 DEFAULT_LEVEL: Final = "breast"
+
+
+def _read_by(
+    _context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The columns of texts like "vendor,age", each once."""
+    names = (name.strip() for text in texts for name in text.split(","))
+    return tuple(dict.fromkeys(names))
 
 
 @click.command()
 @click.argument("predictions", type=click.Path(path_type=Path))
 @click.option(
-    "--labels", type=click.Path(path_type=Path), metavar="MANIFEST",
-    help="A manifest with labels, where the predictions have none.",
+    "--manifest", type=click.Path(path_type=Path),
+    help="Where the labels come from, and what --by splits by.",
+)  # fmt: skip
+@click.option(
+    "--by", multiple=True, metavar="COLUMNS", callback=_read_by,
+    help="Also the figures of each site, dataset, vendor, model, density, age, implant, view, "
+    "laterality or fold.",
+)  # fmt: skip
+@aggregate_option
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), callback=finite,
+    show_default="that of the predictions, on its level",
+    help="The score from which on a row is a finding.",
+)  # fmt: skip
+@click.option(
+    "--against", type=click.Path(path_type=Path), metavar="OTHER",
+    help="Predictions of the same images by another model, to compare with.",
+)  # fmt: skip
+@click.option(
+    "--bootstrap", "repeats", type=click.IntRange(min=0), default=1000,
+    help="Draws of patients that intervals are made from; 0 for none.",
+)  # fmt: skip
+@seed_option("Of the draws.")
+@click.option(
+    "--curves", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Write ROC, precision-recall and calibration curves there, as CSV and PNG.",
+)  # fmt: skip
+@click.option(
+    "--level", type=click.Choice(LEVELS), show_default=DEFAULT_LEVEL,
+    help="What --by, --against and the gates are about.",
 )  # fmt: skip
 @click.option(
     "--min-auroc", type=click.FloatRange(0, 1), callback=finite,
     help="Leave with 5 if the AUROC is below this.",
 )  # fmt: skip
 @click.option(
-    "--level", type=click.Choice(LEVELS), show_default=DEFAULT_LEVEL,
-    help="What --min-auroc judges.",
+    "--min-auroc-low", type=click.FloatRange(0, 1), callback=finite,
+    help="Leave with 5 if the low end of its interval is below this.",
 )  # fmt: skip
 @json_option
 def command(
     *,
     predictions: Path,
-    labels: Path | None,
+    manifest: Path | None,
+    against: Path | None,
+    curves: Path | None,
+    how: "Aggregation | None",
+    level: "Level | None",
     min_auroc: float | None,
-    level: str | None,
+    min_auroc_low: float | None,
     as_json: bool,
+    **taken: Any,
 ) -> None:
-    r"""Print AUROC, pF1, sensitivity and more of a predictions file, by level.
+    r"""Print AUROC, pF1, sensitivity and more of a predictions file, with intervals.
 
     \b
     mammo evaluate predictions.csv
+    mammo evaluate runs/all/oof.csv --manifest train.parquet --by vendor,density,age
+    mammo evaluate new.csv --against old.csv --level patient
 
-    A breast's score is the mean of its images, a patient's the greatest of the breasts. A figure
-    that one class alone cannot define is shown as "-", and null in JSON.
+    PREDICTIONS is what `mammo predict` wrote, or the oof.csv of a run. Intervals are drawn from
+    patients, each with all her images. "-" is a figure that the data do not define, null in JSON.
+    Columns of --by other than view, laterality and fold come from --manifest.
+
+    --min-auroc judges the figure itself, which a small set may reach by luck; --min-auroc-low
+    passes only what is above the bound beyond that.
     """
-    from trainer.metrics.figures import evaluate_scores
-    from trainer.scores.table import read_predictions
+    from trainer.evaluation.comparison import compare
+    from trainer.evaluation.evaluate import evaluate
+    from trainer.evaluation.options import EvaluationOptions
+    from trainer.evaluation.stored_choices import with_choices
+    from trainer.scores.reading import read_predictions
 
-    if level is not None and min_auroc is None:
-        raise click.UsageError("--level needs --min-auroc")
-    scores = read_predictions(predictions)
-    if labels is not None:
-        scores = scores.assign(cancer=_labels_of(scores, labels))
-    figures = evaluate_scores(scores)
-    click.echo(json.dumps(figures, indent=2) if as_json else _table(figures))
-    _require_auroc(figures, level or DEFAULT_LEVEL, min_auroc)
+    gates = (min_auroc, min_auroc_low)
+    if level is not None and not (taken["by"] or against or any(g is not None for g in gates)):
+        raise click.UsageError("--level says what --by, --against and gates are about; give one")
+    if min_auroc_low is not None and not taken["repeats"]:
+        raise click.UsageError("--min-auroc-low needs the intervals that --bootstrap 0 leaves out")
+    level = level or DEFAULT_LEVEL
+    given = EvaluationOptions(by_levels=(level,), **taken)
+    options = with_choices(given, predictions, how)
+    scores = _read(predictions, manifest)
+    evaluation = evaluate(scores, options)
+    compared = None
+    if against is not None:
+        other = with_choices(given, against, how)
+        compared = compare(scores, read_predictions(against), options, other)
+    _print(evaluation, compared, level, as_json=as_json)
+    if curves is not None:
+        _write_curves(scores, options, curves)
+    _require_auroc(evaluation, level, min_auroc, min_auroc_low)
 
 
-def _labels_of(scores: "pd.DataFrame", manifest: Path) -> "pd.Series":
-    """The label of each image, found by its keyed id, or by its raw one."""
-    import pandas as pd
-
+def _read(predictions: Path, manifest: Path | None) -> "pd.DataFrame":
+    """The scores with what the manifest says, and a warning where their labels say otherwise."""
     from dali_pipelines.manifest import read_manifest
-    from trainer.scores.table import raw_ids
+    from trainer.evaluation.joining import join_manifest
+    from trainer.scores.reading import read_predictions
 
-    frame = read_manifest(manifest)
-    if "cancer" not in frame.columns:
-        raise DatasetError(
-            f"the manifest {str(manifest)!r} has no labels (column 'cancer'); scan with "
-            "--adapter auto, or --labels TABLE"
-        )
-    for names in (frame["image_id"], raw_ids(frame)):
-        known = pd.Series(frame["cancer"].array, index=names)
-        if scores["image_id"].isin(known.index).all():
-            return scores["image_id"].map(known)
-    found = int(scores["image_id"].isin(frame["image_id"]).sum())
-    raise DatasetError(
-        f"{len(scores) - found} of {len(scores)} predicted images are not in the manifest "
-        f"{str(manifest)!r}; name the one they were predicted from"
-    )
+    scores = read_predictions(predictions)
+    if manifest is None:
+        return scores
+    joined = join_manifest(scores, read_manifest(manifest))
+    if "cancer" in scores.columns:
+        changed = int((scores["cancer"] != joined["cancer"]).sum())  # what is unknown is no other
+        if changed:
+            click.echo(
+                f"warning: {counted(changed, 'label')} of the manifest differ from those in the "
+                "predictions, and are taken",
+                err=True,
+            )
+    return joined
+
+
+def _print(
+    evaluation: "Evaluation",
+    compared: "dict[Level, LevelComparison] | None",
+    level: "Level",
+    *,
+    as_json: bool,
+) -> None:
+    from cli.comparison_text import comparison_text
+    from cli.evaluation_text import evaluation_text
+
+    if as_json:
+        document = evaluation.to_dict()
+        if compared is not None:
+            document["against"] = {name: found.to_dict() for name, found in compared.items()}
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(evaluation_text(evaluation, level))
+    if compared is not None:
+        click.echo("\n" + comparison_text(compared[level], level))
+
+
+def _write_curves(scores: "pd.DataFrame", options: "EvaluationOptions", folder: Path) -> None:
+    from trainer.evaluation.curve_files import write_curves
+
+    files = write_curves(scores, options, folder)
+    click.echo(f"{counted(len(files), 'file')} of curves in {str(folder)!r}", err=True)
 
 
 def _require_auroc(
-    figures: Mapping[str, float | int | None], level: str, wanted: float | None
+    evaluation: "Evaluation", level: "Level", wanted: float | None, wanted_low: float | None
 ) -> None:
-    found = figures[f"{level}/auroc"]
-    if wanted is not None and (found is None or found < wanted):
-        shown = "undefined" if found is None else f"{found:.4f}"
-        raise GateError(f"the {level} AUROC is {shown}, below --min-auroc {wanted}")
-
-
-def _table(figures: Mapping[str, float | int | None]) -> str:
-    """One line a figure, one column a level."""
-    names = [name.partition("/")[2] for name in figures if name.startswith("image/")]
-    lines = [f"{'':16}" + "".join(f"{level:>10}" for level in LEVELS)]
-    for name in names:
-        cells = (_cell(figures[f"{level}/{name}"]) for level in LEVELS)
-        lines.append(f"{name:16}" + "".join(f"{cell:>10}" for cell in cells))
-    return "\n".join(lines)
-
-
-def _cell(value: float | int | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+    """Raise GateError where the AUROC of the level, or the low end of its interval, is too low."""
+    found = evaluation.levels[level]
+    interval = found.intervals["auroc"]
+    gates = (
+        ("AUROC", "--min-auroc", found.figures["auroc"], wanted),
+        ("AUROC's low end", "--min-auroc-low", interval.low if interval else None, wanted_low),
+    )
+    for name, option, value, least in gates:
+        if least is not None and (value is None or value < least):
+            shown = "undefined" if value is None else f"{value:.4f}"
+            raise GateError(f"the {level} {name} is {shown}, below {option} {least}")

@@ -17,6 +17,7 @@ from dali_pipelines.rejects.limits import DEFAULT_LIMIT, parse_limit
 if TYPE_CHECKING:
     from dali_pipelines.review import Review
     from dali_pipelines.shards.shard_set import ShardSet
+    from trainer.aggregation.policy import Aggregation
 
 DEFAULT_RECIPE: Final = "default-1536"
 _PHANTOM: Final = "phantom"
@@ -50,6 +51,22 @@ def _read_review(
 review_option = click.option(
     "--review", type=click.Path(path_type=Path), metavar="CSV", callback=_read_review,
     help="Boxes by hand, as `mammo montage` writes them: cut these whatever the recipe finds.",
+)  # fmt: skip
+
+
+def _read_aggregation(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> "Aggregation | None":
+    from trainer.aggregation.policy import parse_aggregation
+
+    return parse_aggregation(text) if text is not None else None
+
+
+# as `how`, an Aggregation, or None where none is named: then a file's own, else Aggregation()
+aggregate_option = click.option(
+    "--aggregate", "how", metavar="TEXT", callback=_read_aggregation, show_default="mean/max/max",
+    help="The rules that join views, breasts and exams: mean, max, noisy-or, top2, q90; or a "
+    "preset: spr-1st, spr-1st-code, rsna-1st.",
 )  # fmt: skip
 
 nproc_option = click.option(

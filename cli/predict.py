@@ -1,74 +1,141 @@
-"""`mammo predict`: checkpoints and images to scores per image, breast and patient."""
+"""`mammo predict`: checkpoints and images to scores per image, breast, exam and patient."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cli.checks import ends_in, require_apart, require_own_rejects
+from cli.checks import require_apart, require_own_rejects
 from cli.ending import print_result, say_verdicts
+from cli.members_option import MembersCommand, parse_weights
 from cli.options import (
+    aggregate_option,
     batch_option,
     device_option,
     id_key_option,
     json_option,
     max_rejects_option,
+    nproc_option,
     read_options,
     review_option,
     shards_option,
 )
+from cli.prediction_files import FORMATS, Target, find_target, write_predictions
 from dali_pipelines.errors import DatasetError
+from trainer.ranks import is_rank
 
 if TYPE_CHECKING:
+    from dali_pipelines.recipe import Recipe
     from dali_pipelines.rejects.limits import RejectLimit
     from dali_pipelines.review import Review
     from dali_pipelines.shards.shard_set import ShardSet
+    from trainer.aggregation.policy import Aggregation
     from trainer.prediction.inputs import Inputs
-    from trainer.prediction.predict import Predictions
+    from trainer.prediction.predict import Predictions, PredictOptions
+    from trainer.prediction.scorers import Scorers
+    from trainer.prediction.tta import Tta
+
+PREEMPTED: Final = 75
+_SCORING: Final = ("device", "batch", "tta", "out_of_fold", "resume")  # as in PredictOptions
 
 
-@click.command()
+def _parse_tta(_context: click.Context, _parameter: click.Parameter, text: str) -> "Tta":
+    from trainer.prediction.tta import parse_tta
+
+    return parse_tta(text)
+
+
+@click.command(cls=MembersCommand)
 @click.argument(
     "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST|DICOM..."
 )
 @click.option(
     "--ckpt", "checkpoints", multiple=True, required=True, type=click.Path(path_type=Path),
-    help="A checkpoint; several are averaged.",
+    metavar="CKPT...",
+    help="Checkpoints, model.safetensors, run directories, or one ensemble file.",
 )  # fmt: skip
 @click.option(
-    "-O", "--out", default="predictions.csv", type=click.Path(dir_okay=False, path_type=Path),
-    callback=ends_in(".csv"),
-    help="The table per image; breasts and patients come beside it.",
+    "-O", "--out", type=click.Path(dir_okay=False, path_type=Path),
+    show_default="predictions.csv",
+    help="The table per image; breasts, exams and patients come beside it.",
 )  # fmt: skip
+@click.option(
+    "--format", "kind", type=click.Choice(FORMATS), show_default="as OUT ends",
+    help="What is written; rsna and spr are files to submit.",
+)  # fmt: skip
+@click.option(
+    "--combine", type=click.Choice(["prob", "logit", "rank"]), show_default="prob",
+    help="Of which numbers of the members the mean is taken.",
+)  # fmt: skip
+@click.option(
+    "--weights", metavar="W,W...", callback=parse_weights, show_default="equal",
+    help="How much each member counts.",
+)  # fmt: skip
+@click.option(
+    "--out-of-fold", is_flag=True,
+    help="Score each image by those members alone that held its fold out.",
+)  # fmt: skip
+@click.option(
+    "--tta", metavar="CHANGES", callback=_parse_tta, default="", show_default="none",
+    help="Also score changed images: hflip, vflip, scale=0.9, crop=0.9, hflip+vflip.",
+)  # fmt: skip
+@aggregate_option
 @click.option("--fold", type=int, help="Score only this fold of the manifest.")
 @shards_option("Read the images that `mammo preprocess` made of the manifest.")
-@click.option("--recipe", help="Stop unless the checkpoint learned from this recipe.")
+@click.option("--recipe", help="Stop unless the checkpoints learned from this recipe.")
 @review_option
 @click.option(
     "--ids", type=click.Choice(["keyed", "raw"]), default="keyed",
     help="Name images and patients by keyed hashes, or as the header does.",
 )  # fmt: skip
 @id_key_option("beside the manifest, else beside OUT; suffix .key")
+@click.option(
+    "--like", type=click.Path(dir_okay=False, path_type=Path), metavar="CSV",
+    help="With rsna or spr: the sample submission or test table, whose rows are wanted.",
+)  # fmt: skip
+@click.option(
+    "--submit", "column", type=click.Choice(["prob", "risk", "positive"]), show_default="prob",
+    help="With rsna or spr: the score, the calibrated risk, or 0 and 1.",
+)  # fmt: skip
+@click.option(
+    "--prior", type=click.FloatRange(0, 1), show_default="the competition's",
+    help="With rsna or spr: what a row says that has no image.",
+)  # fmt: skip
 @read_options
 @batch_option
+@nproc_option
 @device_option()
+@click.option(
+    "--resume", type=click.Choice(["auto", "no"]), default="auto",
+    help="Go on with what OUT_unfinished holds, or start over.",
+)  # fmt: skip
 @max_rejects_option()
 @json_option
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     *,
     sources: tuple[Path, ...],
     checkpoints: tuple[Path, ...],
-    out: Path,
+    out: Path | None,
+    kind: str | None,
+    combine: Any,
+    weights: tuple[float, ...],
+    how: "Aggregation | None",
     fold: int | None,
     shards: "ShardSet | None",
     recipe: str | None,
     review: "Review | None",
     ids: str,
     id_key: Path | None,
-    batch: int,
-    device: Any,
+    like: Path | None,
+    column: str | None,
+    prior: float | None,
+    nproc: int,
     limit: "RejectLimit",
     as_json: bool,
     **taken: Any,
@@ -76,55 +143,104 @@ def command(
     r"""Score the images of a manifest, or of DICOM files and folders.
 
     \b
-    mammo predict train.parquet --ckpt runs/first/ckpt/best.pt --fold 0 -O predictions.csv
-    mammo predict one_exam/ --ckpt fold0.pt --ckpt fold1.pt
+    mammo predict train.parquet --ckpt runs/first --fold 0 -O predictions.csv
+    mammo predict one_exam/ --ckpt fold0.pt fold1.pt --tta hflip
+    mammo predict train.parquet --ckpt runs/all --out-of-fold
+    mammo predict test.parquet --ckpt ensemble.json --format rsna -O submission.csv --nproc 8
 
-    The pixels are prepared by the recipe in the checkpoint. Images without a score are rows of
-    OUT's _rejects.csv; inputs that are no images of ours do not count towards --max-rejects.
+    The pixels are prepared by the recipe in the checkpoint; members with several recipes share the
+    decoding. Images without a score are rows of OUT's _rejects.csv; inputs that are no images of
+    ours do not count towards --max-rejects.
+
+    Blocks that are scored are kept in OUT_unfinished until OUT is written: after a death, or
+    SIGTERM (which leaves with 75), the same command goes on, and OUT is the same to the byte.
 
     A checkpoint that learned with --review cuts all images by its recipe's method, with a warning,
     unless it is given the same table again: do so to score images that the table names.
     """
-    from cli.watched import PREDICT, open_watched, read_watched
-    from dali_pipelines.recipe import load_recipe
-    from dali_pipelines.review import reviewed_recipe
-    from trainer.prediction.predict import PredictOptions, load_scorer, predict
+    target = find_target(out, kind, like, column, prior)
+    require_apart(target.files(), [*sources, *checkpoints, id_key, like])
+    require_own_rejects(target.out)
+    from trainer.prediction.scorers import load_scorers
 
-    require_apart(_tables(out), [*sources, *checkpoints, id_key])
-    require_own_rejects(out)
-    scorer = load_scorer(checkpoints, load_recipe(recipe) if recipe else None)
-    if shards is None or review is not None:  # shards were cut by their table
-        scorer = replace(scorer, recipe=reviewed_recipe(scorer.recipe, review))
-    if shards is not None:
-        shards.require_recipe(scorer.recipe)
-    inputs = read_watched(sources, out, fold, id_key, **taken)
-    key = inputs.key if ids == "keyed" else None
-    source = partial(open_watched, phases=PREDICT, review=review, shards=shards)
-    options = PredictOptions(key, device, batch, open_source=source)
-    predictions = predict(inputs.frame, scorer, options)
+    wanted = _read_recipe(recipe)
+    scorers = _prepared_by(load_scorers(checkpoints, wanted, combine, weights), review, shards)
+    if nproc > 1 and not is_rank():  # a mistake above is said once
+        from trainer.launch import launch
+
+        ctx.exit(launch(ctx.find_root().obj, nproc))
+    from cli.watched import PREDICT, open_together, read_watched
+    from trainer.prediction.predict import PredictOptions
+    from trainer.prediction.unfinished import unfinished_beside
+
+    options = PredictOptions(
+        **{name: taken.pop(name) for name in _SCORING},
+        unfinished=unfinished_beside(target.out),
+        open_source=partial(open_together, phases=PREDICT, review=review, shards=shards),
+    )
+    read = partial(read_watched, sources, target.out, fold, id_key, **taken)
+    inputs, options, predictions = _score(scorers, options, read, is_keyed=ids == "keyed")
+    if predictions.state == "preempted":
+        if predictions.is_main:
+            click.echo("stopped; the same command goes on from here", err=True)
+        ctx.exit(PREEMPTED)
     if predictions.is_main:
-        _conclude(inputs, predictions, out, limit, as_json=as_json)
+        how = how or scorers.aggregation
+        facts = write_predictions(target, inputs, scorers, options, predictions, how)
+        _say(target, inputs, predictions, facts, limit, as_json=as_json)
 
 
-def _conclude(
-    inputs: "Inputs", predictions: "Predictions", out: Path, limit: "RejectLimit", *, as_json: bool
+def _read_recipe(name: str | None) -> "Recipe | None":
+    from dali_pipelines.recipe import load_recipe
+
+    return load_recipe(name) if name else None
+
+
+def _prepared_by(
+    scorers: "Scorers", review: "Review | None", shards: "ShardSet | None"
+) -> "Scorers":
+    """The scorers with their recipes as reviewed; ConfigError where shards are of another one."""
+    if shards is None or review is not None:  # shards were cut by their table
+        scorers = scorers.reviewed(review)
+    if shards is not None:
+        for recipe in scorers.recipes:
+            shards.require_recipe(recipe)
+    return scorers
+
+
+def _score(
+    scorers: "Scorers", options: "PredictOptions", read: "Callable[[], Inputs]", *, is_keyed: bool
+) -> "tuple[Inputs, PredictOptions, Predictions]":
+    """What was read, how it was scored, and what came of it; all ranks call it."""
+    from trainer.distributed import join_world
+    from trainer.prediction.inputs import read_shared
+    from trainer.prediction.predict import predict
+    from trainer.prediction.trained_on import warn_of_training
+
+    with join_world(options.device) as world:
+        inputs = read_shared(world, read)
+        key = inputs.key if is_keyed else None
+        options = replace(options, key=key, cohort=inputs.cohort)
+        if world.is_main and not options.out_of_fold:
+            warn_of_training(inputs.frame, inputs.cohort, scorers)
+        return inputs, options, predict(inputs.frame, scorers, options)
+
+
+def _say(
+    target: Target,
+    inputs: "Inputs",
+    predictions: "Predictions",
+    facts: dict[str, Any],
+    limit: "RejectLimit",
+    *,
+    as_json: bool,
 ) -> None:
-    """Write the tables, count the verdicts on what was read and scored, and print the result."""
+    """Count the verdicts on what was read and scored, and print the result."""
     from dali_pipelines.rejects.table import rejects_beside
-    from trainer.scores.table import write_tables
 
-    facts = write_tables(predictions.table, [*inputs.rejects, *predictions.rejects], out)
     counts = predictions.counts.and_rejects(inputs.rejects)
     if inputs.frame.empty:
-        raise DatasetError(f"no image among {counts.line(rejects_beside(out))}")
-    say_verdicts(counts, rejects_beside(out))
+        raise DatasetError(f"no image among {counts.line(rejects_beside(target.out))}")
+    say_verdicts(counts, rejects_beside(target.out))
     lost = (inputs.lost + len(predictions.rejects), inputs.lost + len(inputs.frame))
-    print_result(facts, out, limit, lost, as_json=as_json)
-
-
-def _tables(out: Path) -> list[Path]:
-    """All that is written."""
-    from dali_pipelines.rejects.table import rejects_beside
-    from trainer.scores.table import beside
-
-    return [out, beside(out, "breast"), beside(out, "patient"), rejects_beside(out)]
+    print_result(facts, target.out, limit, lost, as_json=as_json)

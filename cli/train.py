@@ -125,8 +125,9 @@ def command(
     Images come from DICOM, or from shards of the same manifest: bit for bit the same. RUN gets
     ckpt/ with best.pt and last.pt, model.safetensors, config.yaml, metrics.jsonl, timing.jsonl, the
     scores of the held-out fold (oof.csv), rejects.csv, log.txt and status.json; with --fold all a
-    folder for each fold, and oof.csv of all. These scores are of the epoch that was best on that
-    very fold, which flatters them a little; ckpt/last.pt is free of that.
+    folder for each fold, oof.csv of all, and ensemble.json, to predict with all folds at once.
+    Out-of-fold scores are of the epoch that was best on that very fold, which flatters them a
+    little; ckpt/last.pt is free of that.
 
     SIGTERM or SIGUSR1 saves a checkpoint and leaves with 75; the same command goes on from there.
     `mammo config show` lists all settings.

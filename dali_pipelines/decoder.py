@@ -34,7 +34,9 @@ Job = Callable[[], Result]
 
 
 class Decoder:
-    """Decodes on the CPU what a recipe wants; `counts` says how many pictures came from where.
+    """Decodes on the CPU what recipes want; `counts` says how many pictures came from where.
+
+    A codestream that names no recipe is decoded for `recipe`; it may also name one of `others`.
 
     Decoders that take one image at a time run on `pool`, or, with `settings.isolation` "process",
     in children that `pool` waits for; so does JPEG 2000 then, and always where the recipe leaves
@@ -42,8 +44,14 @@ class Decoder:
     started when the first codestream for them comes. DeviceError where Pillow cannot do its part.
     """
 
-    def __init__(self, settings: LoaderSettings, recipe: Recipe, pool: Executor) -> None:
-        if recipe.decode.reduce != 0:
+    def __init__(
+        self,
+        settings: LoaderSettings,
+        recipe: Recipe,
+        pool: Executor,
+        others: Sequence[Recipe] = (),
+    ) -> None:
+        if any(one.decode.reduce != 0 for one in (recipe, *others)):
             from dali_pipelines.cpu.reduced_decode import (  # noqa: PLC0415 - loads Pillow
                 require_reduced_decode,
             )
@@ -81,7 +89,7 @@ class Decoder:
 
     def decode_alone(self, item: Encoded) -> Result:
         """One codestream, decoded in a child that may die of it."""
-        result = guarded(partial(self._children.decode, item, self._recipe))
+        result = guarded(partial(self._children.decode, item, self._recipe_of(item)))
         left_out = result.reduce if isinstance(result, Pixels) else 0
         decoder, part = ("pillow", f" 1/{1 << left_out}") if left_out else ("imagecodecs", "")
         self._count(f"{decoder} {item.record.stream.kind}{part}", result)
@@ -111,8 +119,11 @@ class Decoder:
                 jobs[k] = partial(self._decode_here, decoder, item)
         return jobs, by_dali
 
+    def _recipe_of(self, item: Encoded) -> Recipe:
+        return item.recipe or self._recipe
+
     def _goes_to_a_child(self, item: Encoded, decoder: str) -> bool:
-        if self._recipe.decode.reduce != 0 and item.record.stream.kind in {"j2k", "htj2k"}:
+        if self._recipe_of(item).decode.reduce != 0 and item.record.stream.kind in {"j2k", "htj2k"}:
             return True
         return self._settings.isolation == "process" and decoder != "numpy"
 

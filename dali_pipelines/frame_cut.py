@@ -27,7 +27,7 @@ def to_file_px(roi: Roi, reduce: int, stream: StreamInfo, settings: DecodeSettin
         left=roi.left + columns,
         right=roi.right + columns,
     )
-    return moved.enlarged(reduce, stream.height, stream.width)
+    return replace(moved.enlarged(reduce, stream.height, stream.width), reduce=reduce)
 
 
 def from_file_px(

@@ -1,32 +1,22 @@
-"""Blocks of indices in, batches of tensors out: the whole way of the data behind one iterator.
+"""Blocks of indices in, batches of tensors out, under one recipe: one iterator for either device.
 
-Reader threads fetch codestreams ahead, a producer thread decodes and prepares ahead of the caller.
-One bad file costs one slot of one batch: the slot is marked in `Batch.valid`, the reason becomes a
-row of `rejects`, all else goes on.
+`preparation.py` has the way from one to the other, `multi_loader.py` goes it for several recipes.
 """
 
-import logging
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
-from dali_pipelines.in_flight import InFlight
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.plan import Blocks
-from dali_pipelines.prefetch import run_ahead
-from dali_pipelines.read_ahead import ReadAhead
+from dali_pipelines.preparation import Preparation
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
-from dali_pipelines.rejects.rejections import Rejections
 from dali_pipelines.stages import Batch
-from dali_pipelines.steps import Device, choose_device, load_batches, load_finder
-from dali_pipelines.verdicts import Reject
-
-log = logging.getLogger("mammo.loader")
+from dali_pipelines.steps import Device
 
 
-class Loader:
+class Loader(Preparation):
     """Prepared batches of `records` under one recipe; a context manager.
 
     `device` is what decodes and prepares: "auto" takes the GPU if there is one that can, and says
@@ -42,76 +32,18 @@ class Loader:
         settings: LoaderSettings | None = None,
         device: Literal["auto"] | Device = "auto",
     ) -> None:
-        self.records = records
         self.recipe = recipe
-        self.device = choose_device(device)
-        load_finder(self.device, recipe.roi)  # what is missing shows before the first image
-        self._settings = settings or LoaderSettings()
-        self._rejections = Rejections(records)
-        self._batches = load_batches(self.device)(records, recipe, self._settings, self._rejections)
-        self._read_ahead = ReadAhead(records, self._settings)
-        self._run: Iterator[Batch] = iter(())
-        self._in_flight: InFlight | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-        if self._in_flight is not None:
-            self._in_flight.settle(error)
-
-    def close(self) -> None:
-        """End the threads and the decoders, and say what was decoded where; ends an open run.
-
-        Decoder processes are not waited for: one may be at a codestream that it never finishes.
-        """
-        self._batches.stop()
-        if isinstance(self._run, Generator):
-            self._run.close()
-        if self.counts:
-            by_decoder = (f"{count:,} {name}" for name, count in sorted(self.counts.items()))
-            log.info("decoded: %s", ", ".join(by_decoder))
-        self._read_ahead.close()
-        self._batches.close()
-
-    @property
-    def rejects_by_id(self) -> dict[str, Reject]:
-        """Why records gave no image, by image_id."""
-        return self._rejections.by_id
-
-    @property
-    def rejects(self) -> list[Reject]:
-        """Why records gave no image, in the order of their image_id."""
-        return self._rejections.rows
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Images by decoder and kind of codestream, such as {"dali j2k": 96}."""
-        return dict(self._batches.counts)
-
-    def note_in_flight(self, in_flight: InFlight) -> None:
-        """Note what is on the GPU, and keep off it what is in doubt, in every run from now on.
-
-        A process that dies leaves the note; without a GPU there is none.
-        """
-        if self.device == "gpu":
-            self._in_flight = in_flight
+        super().__init__(records, [recipe], settings, device)
 
     def run(self, blocks: Blocks) -> Iterator[Batch]:
         """One batch for each row of `blocks` (B, N), in order; may be left early. One at a time."""
-        ahead = run_ahead(self._build(blocks), self._settings.prefetch)
-        self._run = self._batches.lend(ahead)
-        return self._run
+        self._run = run = _only(self._prepare(blocks))
+        return run
 
-    def _build(self, blocks: Blocks) -> Generator[Batch, None, None]:
-        with closing(self._read_ahead.groups(blocks)) as groups:
-            if self._in_flight is None:
-                yield from self._batches.build(groups)
-            else:
-                yield from self._in_flight.follow(groups, self._batches.build)
+
+def _only(batches: Iterator[tuple[Batch, ...]]) -> Generator[Batch, None, None]:
+    """The batches of the one recipe; what they come from ends when this is left."""
+    assert isinstance(batches, Generator)
+    with closing(batches):
+        for (batch,) in batches:
+            yield batch

@@ -5,7 +5,7 @@ image without opening the header again.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 StreamKind = Literal["raw", "rle", "j2k", "htj2k", "jpeg_lossless", "jpeg_dct", "jpegls"]
 VoiFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 Storage = Literal["range", "member", "deflated"]
+
+IMPLANT_DISPLACED: Final = "ID"  # the view modifier of CCID and MLOID
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from dali_pipelines.records import GivenBox, ImageRecord
 if TYPE_CHECKING:
     import torch
 
+    from dali_pipelines.recipe import Recipe
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -23,12 +25,14 @@ class Encoded:
 
     Where the image is the maximum over several frames, `data` holds their codestreams one after
     another and `sizes` their bytes; () for one codestream. `on_cpu`: no GPU is to decode it.
+    `recipe` is the one to decode it for, None: that of whoever decodes it.
     """
 
     data: NDArray[np.uint8]
     record: ImageRecord
     sizes: tuple[int, ...] = ()
     on_cpu: bool = False
+    recipe: "Recipe | None" = None
 
     @property
     def frames(self) -> int:
@@ -57,7 +61,9 @@ class Roi:
     `mirror` is True where the crop is to be flipped left to right. `found` is False where no
     breast was seen and the box is the full frame. `mask` (H, W) of the whole frame is False where
     px are to become black; None keeps all of them. It lives as long as the image is prepared, and
-    only on the CPU: those of a GPU stay there (`gpu.boxes.DeviceRois`).
+    only on the CPU: those of a GPU stay there (`gpu.boxes.DeviceRois`). `reduce` wavelet levels of
+    the image were left out where the box is in px of the file all the same, as a box of a `Batch`
+    is; it is not kept in shards.
     """
 
     top: int
@@ -67,6 +73,7 @@ class Roi:
     mirror: bool = False
     found: bool = True
     mask: NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
+    reduce: int = field(default=0, compare=False, repr=False)
 
     @property
     def height(self) -> int:

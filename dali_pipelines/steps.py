@@ -85,9 +85,20 @@ class Steps:
         their records, () where none has one. The boxes that are returned are in px of the image
         without its edge (`frame_cut.to_file_px` brings them back).
         """
-        displays, rois = self.find(pixels, shadings, recipe, given)
-        self.resize(self.mask(displays, rois), rois, recipe.resize, out)
+        shown, rois = self.show(pixels, shadings, recipe, given)
+        self.resize(shown, rois, recipe.resize, out)
         return rois
+
+    def show(
+        self,
+        pixels: Sequence[Pixels],
+        shadings: Sequence[ImageShading],
+        recipe: Recipe,
+        given: Sequence[GivenBox | None] = (),
+    ) -> tuple[Sequence[Any], Sequence[Roi]]:
+        """As `find`, with what lies outside of a box's mask made black: all but the resize."""
+        displays, rois = self.find(pixels, shadings, recipe, given)
+        return self.mask(displays, rois), rois
 
     def find(
         self,

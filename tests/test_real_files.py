@@ -151,14 +151,17 @@ def test_real_mammograms_are_split_and_scored(manifest: Path, tmp_path: Path) ->
     from trainer.networks.arguments import model_args
     from trainer.networks.build import build_model
     from trainer.networks.settings import ModelSettings
-    from trainer.prediction.predict import PredictOptions, Scorer, predict
+    from trainer.prediction.predict import PredictOptions, predict
+    from trainer.prediction.scorers import Scorer, Scorers
 
     frame = assign_folds(read_manifest(manifest), folds=2, seed=0)
     require_no_overlap(frame)
     write_manifest(frame, manifest)
     recipe = load_recipe("demo")
     args = model_args(ModelSettings("test_resnet"), recipe.channels, recipe.size)
-    scores = predict(frame, Scorer(build_model(args), recipe), PredictOptions(KEY, "cpu"))
+    scores = predict(
+        frame, Scorers((Scorer(build_model(args), recipe),)), PredictOptions(KEY, "cpu")
+    )
     assert scores.rejects == []
     assert scores.table["image_id"].tolist() == frame["image_id"].tolist()
     assert scores.table["prob"].between(0, 1).all()

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.checkpoint import Checkpoint, load_checkpoint, restore_model
-from trainer.decisions.threshold import f1_threshold
 from trainer.journal import Journal
 from trainer.optim.averages import average_weights
 from trainer.resume import to_checkpoint
@@ -30,7 +29,7 @@ def keep_epoch(run: Run, logits: NDArray[np.float64], journal: Journal, *, bette
     if better:
         journal.checkpoint(run.best_file, to_score)
         if len(run.cohort.held_out):
-            journal.scores(run.cohort.frame, logits, run.recipe.hash)
+            journal.scores(run.cohort.frame, logits, run.recipe.hash, run.settings.model.unit)
     if top:
         journal.top(to_score if better else _of_its_own(run, logits, to_score), top)
 
@@ -38,7 +37,7 @@ def keep_epoch(run: Run, logits: NDArray[np.float64], journal: Journal, *, bette
 def _of_its_own(run: Run, logits: NDArray[np.float64], to_score: Checkpoint) -> Checkpoint:
     """The checkpoint of an epoch that is not the best, with its own figure and threshold."""
     best = {"metric": run.monitor, "value": run.monitored[-1], "epoch": run.epoch}
-    return replace(to_score, best=best, threshold=f1_threshold(run.scores(logits), run.level))
+    return replace(to_score, best=best, threshold=run.threshold_of(logits))
 
 
 def finish_run(run: Run, source: Source, journal: Journal) -> str | None:
@@ -70,10 +69,9 @@ def _average(run: Run, source: Source, journal: Journal) -> bool:
         return False
     value = run.figures(logits).get(run.monitor)
     best = {"metric": run.monitor, "value": value, "epochs": epochs}
-    threshold = f1_threshold(run.scores(logits), run.level)
     if _is_no_worse(value, run):
-        journal.scores(run.cohort.frame, logits, run.recipe.hash)
-    kept = replace(to_checkpoint(run, weights), best=best, threshold=threshold)
+        journal.scores(run.cohort.frame, logits, run.recipe.hash, run.settings.model.unit)
+    kept = replace(to_checkpoint(run, weights), best=best, threshold=run.threshold_of(logits))
     journal.checkpoint(AVERAGE, kept)  # last: where it is, this is not done again
     run.learner.world.gather(None)  # no rank looks for the file before it is there
     log.info("mean of epochs %s: %s %s", epochs, run.monitor, value)

@@ -88,6 +88,20 @@ def select_cohort(manifest: pd.DataFrame, settings: TrainSettings) -> Cohort:
     return cohort
 
 
+def fingerprint_of(manifest: pd.DataFrame) -> str | None:
+    """The fingerprint of the cohort that a run on all labeled images of the manifest would have.
+
+    None where labels or folds are missing.
+    """
+    if not {LABEL, "fold"} <= set(manifest.columns):
+        return None
+    labeled = manifest[manifest[LABEL].notna()]
+    if labeled["fold"].isna().any():
+        return None
+    frame = labeled.sort_values("sop_instance_uid", kind="stable", ignore_index=True)
+    return _fingerprint(frame, frame[LABEL].to_numpy(np.int64), frame["fold"].to_numpy(np.int64))
+
+
 def _fingerprint(frame: pd.DataFrame, labels: NDArray[np.int64], folds: NDArray[np.int64]) -> str:
     """SHA-256 over a line per image; its pixels are told by their hash, else by size and time."""
     stat = frame["file_size"].astype(str) + "@" + frame["mtime_ns"].astype(str)

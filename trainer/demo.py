@@ -15,33 +15,29 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import pandas as pd
-import torch
-
 from dali_pipelines.atomic import PRIVATE_MODE, replacing
 from dali_pipelines.catalog.build import Catalog, CatalogSettings, plan_catalog, write_catalog
 from dali_pipelines.errors import ConfigError
-from dali_pipelines.identity import image_id, load_key
-from dali_pipelines.inspection.contact_sheet import Tile, contact_sheet
-from dali_pipelines.loader import Loader
-from dali_pipelines.manifest import write_manifest
-from dali_pipelines.manifest_rows import to_records
+from dali_pipelines.identity import load_key
+from dali_pipelines.loader_settings import LoaderSettings
+from dali_pipelines.manifest import read_manifest, write_manifest
 from dali_pipelines.phantom.exams import write_phantoms
 from dali_pipelines.phantom.patients import PhantomSettings
-from dali_pipelines.plan import sequential_blocks
 from dali_pipelines.recipe import Recipe, load_recipe
 from dali_pipelines.rejects.table import read_rejects
 from dali_pipelines.settings import build, read_yaml
 from dali_pipelines.splits import assign_folds, require_no_overlap
 from trainer.augment.presets import preset_layers
 from trainer.distributed import Device
-from trainer.environment import versions
+from trainer.evaluation.options import EvaluationOptions
 from trainer.metrics.figures import Figures, evaluate_scores
-from trainer.prediction.predict import Predictions, PredictOptions, load_scorer, predict
-from trainer.report.page import RejectLine, Report, write_report
+from trainer.prediction.predict import Predictions, PredictOptions, predict
+from trainer.prediction.scorers import Scorers, load_scorers
+from trainer.report.build import ReportOptions, Sources, build_report
+from trainer.report.page import Report, write_card, write_report
+from trainer.report.run_facts import read_runs
 from trainer.run_folder import LAST
-from trainer.scores.table import write_csv
+from trainer.scores.writing import write_scores
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, TrainResult, train
 
@@ -50,7 +46,6 @@ NOTICE: Final = (
     "prove nothing about real mammograms or patients."
 )
 FOLDS: Final = 4
-_SHOWN_OF_EACH_CLASS: Final = 8
 _MARKER: Final = "demo.json"  # a folder that holds it is a demo's, and may be written anew
 _DEMO_KEY: Final = "6d616d6d6f2064656d6f" * 3  # known to all: nothing here is a patient
 
@@ -100,16 +95,18 @@ def run_demo(out: Path, settings: DemoSettings, say: Say = lambda _line: None) -
     held_out = frame[frame["fold"] == 0].reset_index(drop=True)
     key = load_key(catalog.settings.key_path)
     # not the best epoch: chosen on the fold that is scored here, it would flatter the score
-    scorer = load_scorer([out / "run" / LAST])
-    scores = predict(held_out, scorer, PredictOptions(key, settings.device))
-    write_csv(scores.table, out / "predictions.csv")
+    scorers = load_scorers([out / "run" / LAST])
+    scores = predict(held_out, scorers, PredictOptions(key, settings.device))
+    write_scores(scores.table, out / "predictions.csv")
     figures = evaluate_scores(scores.table)
     say(
         f"[5/6] evaluate   breast AUROC {_shown(figures['breast/auroc'])} on "
         f"{figures['breast/n']} breasts, {figures['breast/npos']} with cancer (synthetic)"
     )
     report = out / "report.html"
-    write_report(_report(catalog, held_out, scores, recipe, figures), report)
+    said = _report(catalog, scores, scorers, out / "run", settings)
+    write_report(said, report)
+    write_card(said, out / "MODEL_CARD.md")
     seconds = time.monotonic() - start
     say(f"[6/6] report     {report} after {seconds:.0f} s in all")
     return DemoResult(report, figures, seconds)
@@ -162,42 +159,24 @@ def _train(manifest: Path, run: Path, recipe: Recipe, settings: DemoSettings) ->
 
 
 def _report(
-    catalog: Catalog, frame: pd.DataFrame, scores: Predictions, recipe: Recipe, figures: Figures
+    catalog: Catalog, scores: Predictions, scorers: Scorers, run: Path, settings: DemoSettings
 ) -> Report:
-    key = load_key(catalog.settings.key_path)
+    """The report as `mammo report` makes it of these predictions and this run."""
     rejects = [*read_rejects(catalog.settings.rejects), *scores.rejects]
-    syntaxes = ", ".join(sorted(set(catalog.frame["stream_kind"])))
-    return Report(
-        title="MammoStream demo",
-        summary=f"{len(catalog.frame)} synthetic images of {catalog.frame['patient_id'].nunique()} "
-        f"patients were scanned, split by patient and trained on; these are the scores of the "
-        f"{len(scores.table)} images held out.",
-        notice=NOTICE,
-        recipe=recipe,
+    sources = Sources(
         scores=scores.table,
-        figures=figures,
-        sheet_png=contact_sheet(_tiles(frame, scores.table, recipe), recipe),
-        inputs=catalog.counts.inputs,
-        rejects=[
-            RejectLine(r.image_id or image_id(key, r.path + r.member), r.stage, r.reason, r.detail)
-            for r in rejects
-        ],
-        facts={"codestreams": syntaxes, **versions()},
+        scored="These are the synthetic images that were held out, scored by the last epoch.",
+        evaluation=EvaluationOptions(decision=scorers.decision),
+        manifest=read_manifest(catalog.settings.manifest),
+        runs=read_runs(run),
+        scorers=scorers,
+        rejects=rejects,
+        key=load_key(catalog.settings.key_path),
     )
-
-
-def _tiles(frame: pd.DataFrame, scores: pd.DataFrame, recipe: Recipe) -> list[Tile]:
-    """The images with the highest scores of each class, those with cancer first."""
-    shown = frame.merge(scores[["image_id", "prob"]], on="image_id")
-    by_class = shown.sort_values(["cancer", "prob"], ascending=False).groupby("cancer", sort=False)
-    picked = by_class.head(_SHOWN_OF_EACH_CLASS).reset_index(drop=True)
-    with Loader(to_records(picked), recipe, device="cpu") as loader:  # its batches may be kept
-        batches = list(loader.run(sequential_blocks(len(picked), _SHOWN_OF_EACH_CLASS)))
-    images = torch.cat([batch.images for batch in batches]).numpy().astype(np.float32)
-    return [
-        Tile(image, f"{row.laterality} {row.view} cancer {row.cancer} score {row.prob:.2f}")
-        for image, row in zip(images, picked.itertuples(index=False), strict=False)
-    ]
+    # one thread, as in configs/train/demo.yaml: on busy cores two are five times slower
+    loader = LoaderSettings(threads=1)
+    options = ReportOptions("MammoStream demo", NOTICE, device=settings.device, loader=loader)
+    return build_report(sources, options)
 
 
 def _shown(value: float | int | None) -> str:

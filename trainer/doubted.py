@@ -12,7 +12,6 @@ from dali_pipelines.atomic import replacing
 from dali_pipelines.in_flight import InFlight, read_ids
 from trainer.distributed import World
 from trainer.run_folder import DOUBTED, IN_FLIGHT
-from trainer.source import Source
 
 log = logging.getLogger("mammo.train")
 
@@ -24,7 +23,7 @@ class _Notes(Protocol):
     def note_in_flight(self, in_flight: InFlight) -> None: ...
 
 
-def note_in_flight(source: Source, folder: Path, world: World) -> None:
+def note_in_flight(source: object, folder: Path, world: World) -> None:
     """Have the source of a run note what is on its GPU, and keep off it what is in doubt.
 
     What ranks that died have left is in doubt, and those that a run had in doubt before. All ranks

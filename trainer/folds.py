@@ -14,15 +14,18 @@ from dali_pipelines.atomic import replacing
 from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.manifest import read_manifest
 from dali_pipelines.recipe import Recipe
+from trainer.aggregation.policy import parse_aggregation
 from trainer.cohort import require_folds
 from trainer.distributed import World, join_world
+from trainer.ensembles.of_folds import ENSEMBLE, write_ensemble_of_folds
 from trainer.journal import State, write_failure, write_status
 from trainer.loop import Ending
 from trainer.metrics.figures import evaluate_scores
 from trainer.preemption import stop_requests
 from trainer.ranks import restart_count
 from trainer.run_folder import SCORES, clear
-from trainer.scores.table import read_predictions, write_csv
+from trainer.scores.reading import read_predictions
+from trainer.scores.writing import write_scores
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, TrainResult, train
 
@@ -72,7 +75,7 @@ def cross_validate(
             if runs[-1].state == "preempted":
                 _note(out, world, "preempted", runs)
                 return CrossResult("preempted", tuple(runs), scores, {})
-        figures = _gather(out, scores, runs, world)
+        figures = _gather(out, scores, runs, settings, world)
         value = figures[settings.monitor]
         log.info(
             "all folds  %s %s", settings.monitor, "undefined" if value is None else f"{value:.4f}"
@@ -98,22 +101,29 @@ def _start_over(out: Path, world: World) -> None:
     if world.is_main:
         for folder in out.glob("fold-*"):
             clear(folder)
-        for name in (SCORES, FIGURES):
+        for name in (SCORES, FIGURES, ENSEMBLE):
             (out / name).unlink(missing_ok=True)
     world.gather(None)  # no rank looks into a folder before
 
 
-def _gather(out: Path, scores: Path, runs: Sequence[TrainResult], world: World) -> dict[str, Any]:
-    """The figures of the held-out scores of all runs, whose table rank 0 writes."""
+def _gather(
+    out: Path,
+    scores: Path,
+    runs: Sequence[TrainResult],
+    settings: TrainSettings,
+    world: World,
+) -> dict[str, Any]:
+    """The figures of the held-out scores of all runs; rank 0 writes table and ensemble."""
     world.gather(None)  # rank 0 has written the tables of all runs
     tables = [read_predictions(run.rejects.with_name(SCORES)) for run in runs]
     table = pd.concat(tables, ignore_index=True)
     assert not table["image_id"].duplicated().any(), "an image was held out twice"
-    figures = evaluate_scores(table)
+    figures = evaluate_scores(table, parse_aggregation(settings.aggregate))
     if world.is_main:
-        write_csv(table, scores)
+        write_scores(table, scores)
         with replacing(out / FIGURES) as aside:
             aside.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_ensemble_of_folds(out, [run.rejects.parent for run in runs], settings)
     return figures
 
 

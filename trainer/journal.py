@@ -26,6 +26,7 @@ from dali_pipelines.rejects.table import REJECTS, write_rejects
 from dali_pipelines.verdicts import Reject
 from trainer.artifact import save_artifact, without_paths
 from trainer.checkpoint import Checkpoint, save_checkpoint
+from trainer.networks.settings import Unit
 from trainer.row_file import append_row, cut_back, sync_rows
 from trainer.run_folder import (
     LAST,
@@ -38,7 +39,8 @@ from trainer.run_folder import (
     drop_epochs,
     epoch_file,
 )
-from trainer.scores.table import prediction_table, write_csv
+from trainer.scores.table import prediction_table
+from trainer.scores.writing import write_scores
 from trainer.trackers.tracker import Trackers, open_trackers
 
 State = Literal["running", "done", "failed", "interrupted", "preempted"]
@@ -169,11 +171,13 @@ class Journal:
         if self._is_main:
             save_artifact(checkpoint, self.folder / MODEL)
 
-    def scores(self, manifest: pd.DataFrame, logits: NDArray[np.float64], recipe_hash: str) -> None:
+    def scores(
+        self, manifest: pd.DataFrame, logits: NDArray[np.float64], recipe_hash: str, unit: Unit
+    ) -> None:
         """Write oof.csv, the scores of the held-out images; the others have NaN for a logit."""
         if self._is_main:
-            table = prediction_table(manifest, logits, recipe_hash, self._key)
-            write_csv(table, self.folder / SCORES)
+            table = prediction_table(manifest, logits, recipe_hash, self._key, unit)
+            write_scores(table, self.folder / SCORES)
 
     def rejects(self, rejects: Sequence[Reject]) -> None:
         """Write rejects.csv, which names paths and so is for its owner only."""

@@ -29,6 +29,11 @@ def sync_rows(path: Path) -> None:
             os.fsync(file.fileno())
 
 
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file, up to the first that is none of ours; none where there is no file."""
+    return list(_rows(path)) if path.exists() else []
+
+
 def cut_back(path: Path, epoch: int, blocks: int) -> tuple[list[Row], list[Row]]:
     """Remove what a run wrote after `blocks` blocks of epoch `epoch`, both counted from 0.
 
@@ -36,7 +41,7 @@ def cut_back(path: Path, epoch: int, blocks: int) -> tuple[list[Row], list[Row]]
     """
     if not path.exists():
         return [], []
-    rows = list(_rows(path))
+    rows = read_rows(path)
     kept = list(takewhile(lambda row: _place(row) <= (epoch, blocks), rows))
     with replacing(path) as aside:
         aside.write_text("".join(json.dumps(dict(row)) + "\n" for row in kept), encoding="utf-8")

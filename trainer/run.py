@@ -19,8 +19,10 @@ from dali_pipelines.recipe import Recipe
 from dali_pipelines.rejects.counts import VerdictCounts, count_images
 from dali_pipelines.verdicts import Reject
 from trainer.aggregation.levels import LEVELS, Level
+from trainer.aggregation.policy import Aggregation, parse_aggregation
 from trainer.cohort import Cohort
-from trainer.decisions.threshold import f1_threshold
+from trainer.decisions.rules import parse_rule
+from trainer.decisions.threshold import threshold_of
 from trainer.epoch import Lesson, Pass, Step, train_pass
 from trainer.learner import Learner
 from trainer.metrics.figures import evaluate_scores
@@ -66,7 +68,7 @@ class Run:
 
     @property
     def level(self) -> Level:
-        """Whether that is a figure of images, breasts or patients."""
+        """Whether that is a figure of images, breasts, exams or patients."""
         name = self.settings.monitor.partition("/")[0]
         return next(level for level in LEVELS if level == name)
 
@@ -173,15 +175,27 @@ class Run:
         flagged = dict(zip(frame["image_id"], frame["flags"].map(len) > 0, strict=True))
         return count_images(flagged, self.rejects(source))
 
+    @property
+    def how(self) -> Aggregation:
+        """How scores of images become those of breasts, exams and patients."""
+        return parse_aggregation(self.settings.aggregate)
+
+    def threshold_of(self, logits: NDArray[np.float64]) -> float | None:
+        """The threshold that the settings' rule chooses on those logits; None where it cannot."""
+        rule = parse_rule(self.settings.threshold)
+        return threshold_of(self.scores(logits), self.level, self.how, rule)
+
     def scores(self, logits: NDArray[np.float64]) -> pd.DataFrame:
         """Those logits as a table of scores, with patients by their own names."""
-        return prediction_table(self.cohort.frame, logits, self.recipe.hash, key=None)
+        return prediction_table(
+            self.cohort.frame, logits, self.recipe.hash, None, self.settings.model.unit
+        )
 
     def figures(self, logits: NDArray[np.float64]) -> dict[str, Any]:
         """The figures "val/<level>/<name>" of those logits; {} where nothing was held out."""
         if not len(self.cohort.held_out):
             return {}
-        figures = evaluate_scores(self.scores(logits))
+        figures = evaluate_scores(self.scores(logits), self.how)
         # the word of rank 0: other processors may differ in the last bit, and so in what is best
         first = self.learner.world.gather(figures)[0]
         return {f"val/{name}": value for name, value in first.items()}
@@ -203,7 +217,7 @@ class Run:
         better = past is None or (value is not None and value > past)
         if better:
             self.best = {"metric": self.monitor, "value": value, "epoch": self.epoch + 1}
-            self.threshold = f1_threshold(self.scores(logits), self.level) if figures else None
+            self.threshold = self.threshold_of(logits) if figures else None
         self.epoch, self.blocks = self.epoch + 1, 0
         self.learner.tally = Tally(self.learner.world.device)
         return better

@@ -10,6 +10,11 @@
     status.json, log.txt        for scripts and for people; trackers.json: ids of runs elsewhere
     in_flight/                  ids of images on a GPU, and of those that may have made it fail
 
+A cross-validation has fold-0 and so on, each such a directory, and for all of them together
+
+    oof.csv, oof.json           the scores of every image, and their figures
+    ensemble.json               all folds as one, with the threshold chosen on those scores
+
 Each checkpoint and model file has its SHA-256 beside it.
 """
 

@@ -39,19 +39,35 @@ def score_pass(
     """
     model.eval()
     for batch in waits(source.run(rank_blocks(blocks, world.rank, world.size))):
-        valid = batch.valid.cpu()
-        present = valid.view(-1, views)
-        with torch.inference_mode(), precision(world.device, amp):
-            images = batch.images.to(world.device)
-            logits = logits_of(model, images, present.to(world.device) if views > 1 else None)
-        by_image = logits.cpu().numpy().astype(np.float64).repeat(views)
-        kept = by_image[valid.numpy()]
-        if not np.isfinite(kept).all():
-            raise CheckpointError(
-                "the network's scores are not numbers: its training diverged or its weights are "
-                "damaged; use an earlier checkpoint or a lower optim.lr"
-            )
-        yield batch.indices[valid.numpy()], kept
+        valid = batch.valid.cpu().numpy()
+        images = batch.images.to(world.device)
+        logits = score_images(model, images, valid, amp, views)
+        yield batch.indices[valid], logits[valid]
+
+
+def score_images(
+    model: nn.Module,
+    images: torch.Tensor,
+    valid: NDArray[np.bool_],
+    amp: str = "auto",
+    views: int = 1,
+) -> NDArray[np.float64]:
+    """Logits (N,) of images (N, C, H, W) on the network's device, each that of its unit.
+
+    A unit has `views` images, of which those that are not `valid` (N,) are left out. Raises
+    CheckpointError where the score of a valid image is no number.
+    """
+    device = images.device
+    present = torch.from_numpy(valid.reshape(-1, views)).to(device) if views > 1 else None
+    with torch.inference_mode(), precision(device, amp):
+        logits = logits_of(model, images, present)
+    by_image: NDArray[np.float64] = logits.cpu().numpy().astype(np.float64).repeat(views)
+    if not np.isfinite(by_image[valid]).all():
+        raise CheckpointError(
+            "the network's scores are not numbers: its training diverged or its weights are "
+            "damaged; use an earlier checkpoint or a lower optim.lr"
+        )
+    return by_image
 
 
 def collect(scores: Iterable[Scores], count: int, world: World) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """What gives batches to a pass: one for each block of images, and why it could not give some."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -24,8 +25,23 @@ class Source(Protocol):
         """One batch for each row of `blocks` (B, N)."""
 
 
+class MultiSource(Protocol):
+    """`dali_pipelines.multi_loader.MultiLoader` is the real one: several recipes at once."""
+
+    @property
+    def rejects(self) -> list[Reject]:
+        """One row for each record that gave no image so far."""
+
+    def run(self, blocks: Blocks) -> Iterator[tuple[Batch, ...]]:
+        """For each row of `blocks` (B, N) a batch a recipe, all of the same images."""
+
+
 OpenSource = Callable[
     [Sequence[ImageRecord], Recipe, LoaderSettings, Device], AbstractContextManager[Source]
+]
+OpenMultiSource = Callable[
+    [Sequence[ImageRecord], Sequence[Recipe], LoaderSettings, Device],
+    AbstractContextManager[MultiSource],
 ]
 
 
@@ -34,3 +50,14 @@ def gather_rejects(source: Source, world: World) -> list[Reject]:
     found = [reject for rejects in world.gather(source.rejects) for reject in rejects]
     every = {(r.path, r.member, r.image_id): r for r in found}  # a file may hold several images
     return [every[place] for place in sorted(every)]
+
+
+def count_decoded(source: Source, world: World) -> dict[str, int]:
+    """Images by decoder and kind of codestream, on all ranks, such as {"dali j2k": 96}.
+
+    They are of this process's life; {} for a source that decodes none, such as shards.
+    """
+    counts: Counter[str] = Counter()
+    for found in world.gather(dict(getattr(source, "counts", {}))):
+        counts.update(found)
+    return dict(sorted(counts.items()))

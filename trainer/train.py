@@ -36,7 +36,7 @@ from trainer.resume import require_agreement, resume
 from trainer.run import Run
 from trainer.scores.table import key_path
 from trainer.settings import TrainSettings
-from trainer.source import OpenSource
+from trainer.source import OpenSource, count_decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,8 @@ def train(
             ended = go_on(run, source, journal, options.max_rejects)
             best = finish_run(run, source, journal) if ended == "done" else None
             state: Ending = "done" if best else "preempted"
-            journal.status(state, epoch=run.epoch, blocks=run.blocks, best=run.best)
+            place = {"epoch": run.epoch, "blocks": run.blocks}
+            journal.status(state, **place, best=run.best, decoded=count_decoded(source, world))
             counts = run.verdicts(source)
     return TrainResult(
         state=state,

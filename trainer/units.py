@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from dali_pipelines.patient_groups import name_patients
 from dali_pipelines.plan import EMPTY, Blocks
+from trainer.exams import name_exams
 from trainer.networks.settings import VIEWS, Unit
 
 Positions = NDArray[np.int64]
@@ -87,12 +88,8 @@ def _views(frame: pd.DataFrame, unit: Unit) -> tuple[Positions, Positions]:
 
 def _exams(frame: pd.DataFrame) -> tuple[Positions, Positions]:
     """The exam and the side, 0 right and 1 left, of each image; its own exam if it has no side."""
-    study = frame["study_instance_uid"].astype("string").fillna("")
-    study = study.where(study != "", frame["exam_id"].astype("string").fillna(""))
-    keys = pd.DataFrame({"patient": name_patients(frame, "patient_id"), "study": study})
-    sizes = keys.groupby(["patient", "study"])["study"].transform("size")
-    apart = sizes.groupby(keys["patient"]).transform("max") == 1
-    exams = keys.assign(study=study.mask(apart, "")).groupby(["patient", "study"]).ngroup()
+    keys = pd.DataFrame({"patient": name_patients(frame, "patient_id"), "exam": name_exams(frame)})
+    exams = keys.groupby(["patient", "exam"]).ngroup()
     sides = frame["laterality"].map(_SIDE).fillna(_UNKNOWN).to_numpy(np.int64)
     alone = (sides == _UNKNOWN) | (frame["view"].fillna("") == "SPECIMEN").to_numpy(bool)
     own = len(frame) + np.arange(len(frame))  # beyond the numbers of all exams

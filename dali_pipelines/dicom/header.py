@@ -11,12 +11,7 @@ from pydicom.dataset import Dataset
 
 from dali_pipelines.dicom import laterality_view, object_kind
 from dali_pipelines.dicom.file_meta import FileMeta
-from dali_pipelines.dicom.laterality_view import (
-    IMPLANT_DISPLACED,
-    find_chest_side,
-    find_laterality,
-    find_view,
-)
+from dali_pipelines.dicom.laterality_view import find_chest_side, find_laterality, find_view
 from dali_pipelines.dicom.pixel_format import PixelFormat
 from dali_pipelines.dicom.tag_values import numbers, text, texts
 from dali_pipelines.dicom.uids import (
@@ -25,7 +20,7 @@ from dali_pipelines.dicom.uids import (
     MULTIFRAME_CLASSES,
     is_secondary_capture,
 )
-from dali_pipelines.records import ImageTags
+from dali_pipelines.records import IMPLANT_DISPLACED, ImageTags
 from dali_pipelines.verdicts import Flag, Reason, RejectError
 
 TAGS: Final = (

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from pydicom.dataset import Dataset
 
 from dali_pipelines.dicom.tag_values import items, text, texts
+from dali_pipelines.records import IMPLANT_DISPLACED
 
 TAGS: Final = (
     "ImageLaterality",
@@ -27,7 +28,6 @@ TAGS: Final = (
     "ViewCodeSequence",
     "ViewModifierCodeSequence",
 )
-IMPLANT_DISPLACED: Final = "ID"
 SIDES: Final = {"L": "L", "LEFT": "L", "R": "R", "RIGHT": "R", "B": "B", "BOTH": "B"}
 
 _SIDE_CODES: Final = {  # CID 244

@@ -12,17 +12,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import torch
 
 from dali_pipelines.decoder import Decoder
 from dali_pipelines.errors import DeviceError
-from dali_pipelines.gpu.block import BlockMaker, Launched, Shown
+from dali_pipelines.gpu.block import BlockMaker, Launched, Seen, Shown
 from dali_pipelines.gpu.decoded_batch import DecodedBatch
 from dali_pipelines.gpu.decoder import GpuDecoder
 from dali_pipelines.gpu.device import current_device
 from dali_pipelines.gpu.ring import Ring, Slot
 from dali_pipelines.loader_settings import LoaderSettings
+from dali_pipelines.pictures import Picture, Pictures
 from dali_pipelines.read_ahead import ReadBlock
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
@@ -31,13 +33,16 @@ from dali_pipelines.shading import image_shading
 from dali_pipelines.stages import Batch, Encoded
 from dali_pipelines.verdicts import guarded
 
+_Shading = Future[Shown] | None
+
 
 @dataclass(frozen=True, slots=True)
 class _Submitted:
-    """A group of blocks whose codestreams are being decoded, and its shadings to be."""
+    """A block whose codestreams are being decoded, and its shadings to be: by look, by place."""
 
-    blocks: list[ReadBlock]
-    shadings: "list[Future[Shown] | None]"
+    read: ReadBlock
+    pictures: list[Picture]
+    shadings: list[list[_Shading]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,39 +53,42 @@ class _Queued:
     decoded: DecodedBatch
 
 
+_Built = tuple[tuple[Batch, ...], tuple[Slot, ...]]  # one of each a recipe
+
+
 class Batches:
     """Makes the batches of a loader on a GPU; `counts` says how many images went where."""
 
     def __init__(
         self,
         records: Sequence[ImageRecord],
-        recipe: Recipe,
+        recipes: Sequence[Recipe],
         settings: LoaderSettings,
         rejections: Rejections,
     ) -> None:
-        self._recipe = recipe
+        self._pictures = Pictures(recipes)
         self._prefetch = settings.prefetch
         self._device = current_device().torch_device
         self._stream: torch.cuda.Stream | None = None
         if self._device.type == "cuda":
             self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        self._ring = Ring(recipe, self._device)
+        self._rings = [Ring(recipe, self._device) for recipe in recipes]
         self._workers = ThreadPoolExecutor(settings.resolved_threads(), "mammo-work")
-        cpu = Decoder(settings, recipe, self._workers)
-        self._decoder = GpuDecoder(cpu, settings, recipe)
+        cpu = Decoder(settings, recipes[0], self._workers, recipes[1:])
+        self._decoder = GpuDecoder(cpu, settings, recipes[0])
         resolve = partial(self._workers.map, self._decoder.resolve)
-        self._maker = BlockMaker(records, recipe, rejections, resolve)
+        self._maker = BlockMaker(records, recipes, rejections, resolve)
         self.counts = self._decoder.counts
 
-    def build(self, groups: Iterable[list[ReadBlock]]) -> Generator[tuple[Batch, Slot], None, None]:
-        """One batch for each block, in order, with the slot that its images are."""
-        submitted: deque[_Submitted] = deque()
+    def build(self, groups: Iterable[list[ReadBlock]]) -> Generator[_Built, None, None]:
+        """One batch a recipe for each block, in order, with the slots that their images are."""
+        submitted: deque[list[_Submitted]] = deque()
         queued: deque[_Queued] = deque()
         depth = 0
         with self._on_stream():
             try:
                 for blocks in groups:
-                    depth = depth or self._fill_ring(blocks)
+                    depth = depth or self._fill_rings(blocks)
                     submitted.append(self._submit(blocks))
                     if len(submitted) > 1:
                         queued.append(self._launch(submitted.popleft()))
@@ -93,17 +101,19 @@ class Batches:
             finally:
                 self._decoder.drain()
 
-    def lend(self, built: Iterator[tuple[Batch, Slot]]) -> Iterator[Batch]:
-        """The batches; the images of each hold until the next one is asked for."""
+    def lend(self, built: Iterator[_Built]) -> Iterator[tuple[Batch, ...]]:
+        """The batches; the images of each hold until the next ones are asked for."""
         with ExitStack() as stack:
             if isinstance(built, Generator):
                 stack.enter_context(closing(built))
-            for batch, slot in built:
-                slot.filled.wait()
+            for batches, slots in built:
+                for slot in slots:
+                    slot.filled.wait()
                 try:
-                    yield batch
+                    yield batches
                 finally:
-                    self._ring.give_back(slot)
+                    for ring, slot in zip(self._rings, slots, strict=True):
+                        ring.give_back(slot)
 
     def stop(self) -> None:
         """Have a batch under way come to an end soon, as an error."""
@@ -114,47 +124,60 @@ class Batches:
         self._workers.shutdown(cancel_futures=True)
         self._decoder.close()
 
-    def _fill_ring(self, blocks: list[ReadBlock]) -> int:
+    def _fill_rings(self, blocks: list[ReadBlock]) -> int:
         """Have as many slots as can be in use at once, so that taking one never waits.
 
         Two groups are queued, `prefetch` batches wait for the caller, one is being handed to that
         queue, and one is with the caller.
         """
         depth = 2 * len(blocks) + self._prefetch + 2
-        self._ring.reset(depth, len(blocks[0].indices))
+        for ring in self._rings:
+            ring.reset(depth, len(blocks[0].indices))
         return depth
 
-    def _submit(self, blocks: list[ReadBlock]) -> _Submitted:
-        items = [item for block in blocks for item in block.encoded]
-        self._decoder.submit(items)
-        return _Submitted(blocks, [self._submit_shading(item) for item in items])
+    def _submit(self, blocks: list[ReadBlock]) -> list[_Submitted]:
+        wanted = [self._pictures.of(block) for block in blocks]
+        self._decoder.submit([one.item for pictures in wanted for one in pictures])
+        return [
+            _Submitted(
+                block,
+                pictures,
+                [
+                    [self._shade(item, look.recipe) for item in block.encoded]
+                    for look in self._pictures.looks
+                ],
+            )
+            for block, pictures in zip(blocks, wanted, strict=True)
+        ]
 
-    def _submit_shading(self, item: object) -> "Future[Shown] | None":
+    def _shade(self, item: object, recipe: Recipe) -> _Shading:
         if not isinstance(item, Encoded):
             return None
-        shading = partial(image_shading, item.record, self._recipe)
+        shading = partial(image_shading, item.record, recipe)
         return self._workers.submit(guarded, shading)
 
-    def _launch(self, group: _Submitted) -> _Queued:
+    def _launch(self, group: list[_Submitted]) -> _Queued:
         decoded = self._decoder.receive()
-        pixels = iter(decoded.pixels)
-        shadings = iter(group.shadings)
+        found = iter(decoded.pixels)
         blocks = []
-        for read in group.blocks:
-            places = range(len(read.indices))
-            found = [next(pixels) for _ in places]
-            of_block = [made.result() if (made := next(shadings)) else None for _ in places]
-            blocks.append(self._maker.launch(read, found, of_block, self._ring.take()))
+        for block in group:
+            looks = [
+                Seen(look, [made.result() if made else None for made in shadings])
+                for look, shadings in zip(self._pictures.looks, block.shadings, strict=True)
+            ]
+            slots = tuple(ring.take() for ring in self._rings)
+            queued = Launched(block.read, block.pictures, looks, slots)
+            blocks.append(self._maker.launch(queued, islice(found, len(block.pictures))))
         return _Queued(blocks, decoded)
 
-    def _hand_out(self, group: _Queued) -> Iterator[tuple[Batch, Slot]]:
+    def _hand_out(self, group: _Queued) -> Iterator[_Built]:
         """The batches of a group, once the GPU is done with it."""
         doubtful = group.decoded.doubtful()
         start = 0
         for block in group.blocks:
-            end = start + len(block.decoded)
-            mine = [place - start for place in doubtful if start <= place < end]
-            yield self._maker.finish(block, mine), block.slot
+            end = start + len(block.pictures)
+            mine = [picture - start for picture in doubtful if start <= picture < end]
+            yield self._maker.finish(block, mine), block.slots
             start = end
 
     @contextmanager

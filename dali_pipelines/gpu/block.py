@@ -1,13 +1,16 @@
-"""A block of decoded images to a batch: steps launched into a slot of the ring, then checked."""
+"""A block of decoded images to a batch for each recipe: steps launched into rings, then checked."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 
 from dali_pipelines.decoder import Decoded
 from dali_pipelines.frame_cut import to_file_px
+from dali_pipelines.gpu.device import upload
 from dali_pipelines.gpu.ring import Slot
+from dali_pipelines.pictures import Look, Picture
 from dali_pipelines.plan import EMPTY
 from dali_pipelines.read_ahead import ReadBlock
 from dali_pipelines.recipe import Recipe
@@ -22,14 +25,34 @@ Shown = ImageShading | RejectError | None
 
 
 @dataclass(slots=True)
+class Seen:
+    """A block at one look: how each place is shown, what was decoded, where each box is."""
+
+    look: Look
+    shadings: list[Shown]
+    decoded: dict[int, Decoded] = field(default_factory=dict)
+    boxes: dict[int, tuple[Sequence[Roi], int]] = field(default_factory=dict)
+
+    def is_whole(self, place: int) -> bool:
+        """Whether there is an image and a way to show it."""
+        return isinstance(self.decoded[place], Pixels) and isinstance(
+            self.shadings[place], ImageShading
+        )
+
+
+@dataclass(slots=True)
 class Launched:
-    """A block whose steps are queued: what was decoded, how it is shown, where each box is."""
+    """A block whose steps are queued: each of `looks` at it, and a slot for each recipe."""
 
     read: ReadBlock
-    slot: Slot
-    decoded: list[Decoded]
-    shadings: list[Shown]
-    boxes: dict[int, tuple[Sequence[Roi], int]] = field(default_factory=dict)
+    pictures: list[Picture]
+    looks: list[Seen]
+    slots: tuple[Slot, ...]
+
+    def put(self, picture: Picture, found: Decoded) -> None:
+        """Keep what became of a picture with all looks at it."""
+        for position in picture.looks:
+            self.looks[position].decoded[picture.place] = found
 
 
 class BlockMaker:
@@ -38,36 +61,49 @@ class BlockMaker:
     def __init__(
         self,
         records: Sequence[ImageRecord],
-        recipe: Recipe,
+        recipes: Sequence[Recipe],
         rejections: Rejections,
         resolve: Callable[[Sequence[Encoded]], Iterable[Decoded]],
     ) -> None:
         self._records = records
-        self._recipe = recipe
+        self._recipes = recipes
         self._rejections = rejections
         self._resolve = resolve
         self._steps = load_steps("gpu")
 
-    def launch(
-        self, read: ReadBlock, decoded: list[Decoded], shadings: list[Shown], slot: Slot
-    ) -> Launched:
-        """Queue the steps of one block, into `slot`; nothing waits for the GPU."""
-        block = Launched(read, slot, decoded, shadings)
-        self._prepare(block, range(len(decoded)))
+    def launch(self, block: Launched, decoded: Iterable[Decoded]) -> Launched:
+        """Queue the steps of one block, into its slots; nothing waits for the GPU.
+
+        `decoded` is what became of each of its pictures.
+        """
+        for picture, found in zip(block.pictures, decoded, strict=True):
+            block.put(picture, found)
+        self._prepare(block, range(len(block.read.indices)))
         return block
 
-    def finish(self, block: Launched, doubtful: Sequence[int]) -> Batch:
-        """The batch; places in `doubtful` are first decoded again, by the CPU, and prepared."""
-        items = [item for k in doubtful if isinstance(item := block.read.encoded[k], Encoded)]
-        for place, decoded in zip(doubtful, self._resolve(items), strict=True):
-            block.decoded[place] = decoded
-            block.boxes.pop(place, None)
-        if doubtful:
-            self._prepare(block, doubtful)
+    def finish(self, block: Launched, doubtful: Sequence[int]) -> tuple[Batch, ...]:
+        """The batches, one a recipe.
+
+        Those of its pictures that are `doubtful` are first decoded again, by the CPU, and prepared.
+        """
+        doubted = [block.pictures[k] for k in doubtful]
+        items = [item for picture in doubted if isinstance(item := picture.item, Encoded)]
+        for picture, found in zip(doubted, self._resolve(items), strict=True):
+            block.put(picture, found)
+        if doubted:
+            self._prepare(block, sorted({picture.place for picture in doubted}))
+        batches = {
+            number: self._batch(block, seen, block.slots[number])
+            for seen in block.looks
+            for number in seen.look.numbers
+        }
+        return tuple(batches[number] for number in range(len(batches)))
+
+    def _batch(self, block: Launched, seen: Seen, slot: Slot) -> Batch:
         indices = block.read.indices
-        rois = [self._roi(block, place) for place in range(len(indices))]
+        rois = [self._roi(block, seen, place) for place in range(len(indices))]
         return Batch(
-            images=block.slot.images,
+            images=slot.images,
             valid=torch.tensor([roi is not None for roi in rois], dtype=torch.bool),
             indices=indices,
             image_ids=tuple(
@@ -80,45 +116,70 @@ class BlockMaker:
         """Queue the steps for these places; those without an image become zeros."""
         whole = []
         for place in places:
-            if isinstance(block.decoded[place], Pixels) and isinstance(
-                block.shadings[place], ImageShading
-            ):
+            if all(seen.is_whole(place) for seen in block.looks):
                 whole.append(place)
             else:
-                block.slot.images[place].zero_()
                 self._reject(block, place)
         for run in _runs(whole):
-            pixels = [item for k in run if isinstance(item := block.decoded[k], Pixels)]
-            shadings = [how for k in run if isinstance(how := block.shadings[k], ImageShading)]
-            out = block.slot.images[run[0] : run[-1] + 1]
-            given = [self._records[int(block.read.indices[k])].box for k in run]
-            boxes = self._steps.prepare(pixels, shadings, self._recipe, out, given)
-            block.boxes.update({place: (boxes, k) for k, place in enumerate(run)})
-        block.slot.filled.set()
+            uploaded: dict[int, Pixels] = {}
+            for seen in block.looks:
+                pixels = [item for k in run if isinstance(item := seen.decoded[k], Pixels)]
+                if len(block.looks) > 1:
+                    pixels = [_on_device(image, uploaded) for image in pixels]
+                self._prepare_run(block, seen, run, pixels)
+        for slot in block.slots:
+            slot.filled.set()
+
+    def _prepare_run(
+        self, block: Launched, seen: Seen, run: list[int], pixels: list[Pixels]
+    ) -> None:
+        """Queue the steps for places without a gap between them."""
+        shadings = [how for k in run if isinstance(how := seen.shadings[k], ImageShading)]
+        given = [self._records[int(block.read.indices[k])].box for k in run]
+        shown, boxes = self._steps.show(pixels, shadings, seen.look.recipe, given)
+        for number in seen.look.numbers:
+            out = block.slots[number].images[run[0] : run[-1] + 1]
+            self._steps.resize(shown, boxes, self._recipes[number].resize, out)
+        seen.boxes.update({place: (boxes, k) for k, place in enumerate(run)})
 
     def _reject(self, block: Launched, place: int) -> None:
-        """Note why there is no image, where the place was meant to hold one."""
-        item, decoded, shading = (
-            block.read.encoded[place],
-            block.decoded[place],
-            block.shadings[place],
-        )
-        index = int(block.read.indices[place])
+        """Leave zeros, and note why there is no image, where the place was meant to hold one."""
+        for slot in block.slots:
+            slot.images[place].zero_()
+        for seen in block.looks:
+            seen.boxes.pop(place, None)
+        index, item = int(block.read.indices[place]), block.read.encoded[place]
         if isinstance(item, RejectError):
             self._rejections.add(index, "read", item)
-        elif isinstance(decoded, RejectError):
-            self._rejections.add(index, "decode", decoded)
-        elif isinstance(shading, RejectError):
-            self._rejections.add(index, "prepare", shading)
+            return
+        ends = [
+            (stage, end)
+            for seen in block.looks
+            for stage, end in (("decode", seen.decoded[place]), ("prepare", seen.shadings[place]))
+            if isinstance(end, RejectError)
+        ]
+        for stage, error in ends[:1]:
+            self._rejections.add(index, stage, error)
 
-    def _roi(self, block: Launched, place: int) -> Roi | None:
+    def _roi(self, block: Launched, seen: Seen, place: int) -> Roi | None:
         """What was cut out, in px of the file; waits until the GPU has found it."""
-        pixels = block.decoded[place]
-        if place not in block.boxes or not isinstance(pixels, Pixels):
+        pixels = seen.decoded[place]
+        if place not in seen.boxes or not isinstance(pixels, Pixels):
             return None
-        boxes, k = block.boxes[place]
+        boxes, k = seen.boxes[place]
         stream = self._records[int(block.read.indices[place])].stream
-        return to_file_px(boxes[k], pixels.reduce, stream, self._recipe.decode)
+        return to_file_px(boxes[k], pixels.reduce, stream, seen.look.recipe.decode)
+
+
+def _on_device(image: Pixels, uploaded: dict[int, Pixels]) -> Pixels:
+    """The image, with the values of a CPU decoder on the device: one copy for all looks at it."""
+    values = image.values
+    if not isinstance(values, np.ndarray):
+        return image
+    if id(image) not in uploaded:
+        there = upload(values).view(torch.uint16).reshape(values.shape)
+        uploaded[id(image)] = replace(image, values=there)
+    return uploaded[id(image)]
 
 
 def _runs(places: Sequence[int]) -> Iterator[list[int]]:

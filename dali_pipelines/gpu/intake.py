@@ -37,7 +37,8 @@ class Frame:
 class Intake:
     """Sorts batches. `sound_nvjpeg` is asked once, when the first lossless JPEG comes.
 
-    Headers are rewritten by `pool`; the canary says which classes are banned.
+    `settings` are for codestreams that name no recipe. Headers are rewritten by `pool`; the canary
+    says which classes are banned.
     """
 
     def __init__(
@@ -80,8 +81,9 @@ class Intake:
         if not isinstance(item, Encoded) or item.on_cpu or self._canary.is_banned(item.record):
             return False
         stream = item.record.stream
+        settings = item.recipe.decode if item.recipe else self._settings
         sound = stream.kind != "jpeg_lossless" or self._sound_nvjpeg
-        taken = route_gpu(stream, self._settings, sound_nvjpeg=sound, frames=item.frames)
+        taken = route_gpu(stream, settings, sound_nvjpeg=sound, frames=item.frames)
         return taken == "gpu" and not ends_open(item.data, stream.kind)
 
     def _shares(self, frames: Iterable[Frame]) -> Iterator[list[Frame]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from dali_pipelines.inspection.boxed_images import BoxedImage
-from dali_pipelines.inspection.contact_sheet import display_values
+from dali_pipelines.inspection.display_values import display_values
 from dali_pipelines.inspection.side_by_side import GROUND, INK, PALE, fitted, outline
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from dali_pipelines.inspection.contact_sheet import display_values
 from dali_pipelines.inspection.decisions import Decision
+from dali_pipelines.inspection.display_values import display_values
 from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.stages import Roi

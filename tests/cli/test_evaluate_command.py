@@ -1,35 +1,57 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.evaluate import command
-from dali_pipelines.errors import DatasetError, GateError
+from cli.evaluate import LEVELS, command
+from dali_pipelines.errors import ConfigError, DatasetError, GateError
 from dali_pipelines.manifest import write_manifest
 from dali_pipelines.manifest_schema import SCHEMA
+from trainer.aggregation import levels
+from trainer.decisions.calibration import Calibration
+from trainer.decisions.decision import Decision
+from trainer.evaluation.options import EvaluationOptions
 
 SCORES = pd.DataFrame(
     {
         "image_id": ["i1", "i2", "i3", "i4"],
         "patient_id": ["007", "007", "7", "7"],  # two patients, not one
         "laterality": ["L", "R", "L", "R"],
+        "view": ["CC", "CC", "MLO", "CC"],
         "prob": [0.9, 0.2, 0.4, 0.3],
         "cancer": [1, 0, 0, 0],
     }
 )
+COLUMNS = 80  # of a terminal
 
 
 @pytest.fixture
 def predictions(tmp_path: Path) -> Path:
-    SCORES.to_csv(tmp_path / "p.csv", index=False)
-    return tmp_path / "p.csv"
+    return _written(SCORES, tmp_path / "p.csv")
+
+
+def _written(scores: pd.DataFrame, path: Path) -> Path:
+    scores.to_csv(path, index=False)
+    return path
 
 
 def _run(*args: str | Path) -> Result:
-    return CliRunner().invoke(command, [str(arg) for arg in args], standalone_mode=False)
+    given = ["--bootstrap", "20", *map(str, args)]
+    return CliRunner().invoke(command, given, standalone_mode=False)
+
+
+def _document(*args: str | Path) -> Any:
+    return json.loads(_run(*args, "--json").stdout)
+
+
+def _rows(result: Result) -> dict[str, list[str]]:
+    """The first table of the output, by the names of its lines."""
+    _, table, *_ = result.stdout.split("\n\n")
+    return {line.split("  ")[0].strip(): line.split()[1:] for line in table.splitlines()}
 
 
 def _manifest(path: Path, **columns: list[object]) -> Path:
@@ -39,61 +61,253 @@ def _manifest(path: Path, **columns: list[object]) -> Path:
     return path
 
 
+def _many(noise: float = 0.0) -> pd.DataFrame:
+    """120 images of 30 women, ten with a cancer, three of them seen twice."""
+    rows = []
+    for woman in range(30):
+        for number, (exam, side) in enumerate(("1L", "1R", "2L", "2R")):
+            cancer = int(woman % 3 == 0 and side == "L")
+            swing = ((woman * 7 + number * 3) % 10) / 40 + noise * ((woman * 3 + number) % 7)
+            name = f"w{woman}{exam if woman < 3 else ''}"
+            rows.append((f"i{woman}-{number}", f"w{woman}", name, side, 0.2 + swing, cancer))
+    columns = ["image_id", "patient_id", "exam_id", "laterality", "prob", "cancer"]
+    scores = pd.DataFrame(rows, columns=columns)
+    return scores.assign(view="CC", prob=(scores["prob"] + 0.15 * scores["cancer"]).clip(0, 1))
+
+
 def test_the_document_holds_every_level(predictions: Path) -> None:
-    figures = json.loads(_run(predictions, "--json").stdout)
-    assert (figures["image/n"], figures["breast/n"], figures["patient/n"]) == (4, 4, 2)
-    assert figures["breast/auroc"] == 1.0
-    assert len(figures) == 27
+    document = _document(predictions)
+    figures = {level: found["figures"] for level, found in document["levels"].items()}
+    assert {level: found["n"] for level, found in figures.items()} == {
+        "image": 4,
+        "breast": 4,
+        "exam": 2,
+        "patient": 2,
+    }
+    assert figures["breast"]["auroc"] == 1.0
+    assert (document["images"], document["aggregation"]) == (4, "mean/max/max")
 
 
 def test_the_table_is_for_people(predictions: Path) -> None:
-    lines = _run(predictions).stdout.splitlines()
-    assert lines[0].split() == ["image", "breast", "patient"]
-    rows = {line.split()[0]: line.split()[1:] for line in lines[1:]}
+    result = _run(predictions)
+    assert "4 images with a label" in result.stdout
+    rows = _rows(result)
     assert rows["n"] == ["4", "4", "2"]
-    assert rows["auroc"] == ["1.0000", "1.0000", "1.0000"]
+    assert rows["npos"] == ["1", "1", "1"]
+    assert rows["auroc"][0] == "1.000"
+    assert "exam" not in result.stdout.split("\n\n")[1]  # patients have one each
+    assert "*  under 10 patients" in result.stdout
+    assert "-  no threshold is known" in result.stdout
+
+
+def test_everything_fits_a_terminal(tmp_path: Path) -> None:
+    scores = _written(_many(), tmp_path / "p.csv")
+    other = _written(_many(noise=0.05), tmp_path / "q.csv")
+    makers = [f"Maker of a very long name indeed {n % 5}" for n in range(120)]
+    blank = {field.name: [None] * 120 for field in SCHEMA}
+    columns = {**blank, "image_id": _many()["image_id"], "manufacturer": makers}
+    frame = pd.DataFrame(columns).assign(dataset=[f"d{n % 3}" for n in range(120)])
+    write_manifest(frame, tmp_path / "m.parquet")
+    by = ("--manifest", tmp_path / "m.parquet", "--by", "vendor,site", "--by", "laterality")
+    result = _run(scores, *by, "--against", other, "--threshold", "0.3")
+    assert result.exception is None
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if len(line) > COLUMNS] == []
+    assert all(line == line.rstrip() for line in lines)
+    heads = [line.split() for line in lines if line.startswith("  ") and "image" in line]
+    assert heads[0][0] == "image"
+    for title in ("breast by vendor", "breast by site", "breast by laterality", "this - other"):
+        assert title in result.stdout
+
+
+def test_exams_are_shown_where_a_patient_has_several(tmp_path: Path) -> None:
+    tables = _run(_written(_many(), tmp_path / "p.csv")).stdout.split("\n\n")
+    assert tables[1].splitlines()[0].split() == ["image", "breast"]
+    assert tables[2].splitlines()[0].split() == ["exam", "patient"]
+    assert tables[2].splitlines()[1].split() == ["n", "33", "30"]
 
 
 def test_what_is_undefined_is_shown_as_such(tmp_path: Path) -> None:
-    SCORES.assign(cancer=0).to_csv(tmp_path / "p.csv", index=False)
-    assert json.loads(_run(tmp_path / "p.csv", "--json").stdout)["image/auroc"] is None
-    assert "auroc                    -         -         -" in _run(tmp_path / "p.csv").stdout
+    scores = _written(SCORES.assign(cancer=0), tmp_path / "p.csv")
+    assert _document(scores)["levels"]["image"]["figures"]["auroc"] is None
+    assert _rows(_run(scores))["auroc"] == ["-", "-", "-"]
 
 
-def test_a_gate_opens_or_not_after_the_figures_are_out(predictions: Path, tmp_path: Path) -> None:
-    assert _run(predictions, "--min-auroc", "1").exception is None
-    SCORES.assign(cancer=[0, 0, 1, 0]).to_csv(tmp_path / "q.csv", index=False)
-    closed = _run(tmp_path / "q.csv", "--min-auroc", "0.9", "--level", "image")
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--min-auroc", "0.9"), "the image AUROC is 0.6667, below --min-auroc 0.9"),
+        (("--min-auroc-low", "0.6"), "AUROC's low end is undefined, below --min-auroc-low 0.6"),
+    ],
+)
+def test_a_gate_closes_after_the_figures_are_out(
+    tmp_path: Path, options: tuple[str, str], text: str
+) -> None:
+    scores = _written(SCORES.assign(cancer=[0, 0, 1, 0]), tmp_path / "q.csv")
+    closed = _run(scores, *options, "--level", "image")
     assert isinstance(closed.exception, GateError)
     assert closed.exception.exit_code == 5
-    assert "image AUROC is 0.6667, below --min-auroc 0.9" in str(closed.exception)
+    assert text in str(closed.exception)
     assert "auroc" in closed.stdout
-    SCORES.assign(cancer=0).to_csv(tmp_path / "r.csv", index=False)
-    assert isinstance(_run(predictions, "--min-auroc", "nan").exception, click.BadParameter)
-    assert isinstance(_run(predictions, "--level", "image").exception, click.UsageError)
-    undefined = _run(tmp_path / "r.csv", "--min-auroc", "0.1")
-    assert "undefined" in str(undefined.exception)
+
+
+def test_a_gate_opens(predictions: Path, tmp_path: Path) -> None:
+    assert _run(predictions, "--min-auroc", "1").exception is None
+    assert _run(predictions, "--min-auroc", "0", "--level", "image").exception is None
+    many = _written(_many(), tmp_path / "p.csv")
+    found = _document(many)["levels"]["image"]
+    low, auroc = found["intervals"]["auroc"][0], found["figures"]["auroc"]
+    assert low < auroc
+    image = ("--level", "image")
+    assert _run(many, "--min-auroc", str(auroc), *image).exception is None
+    assert _run(many, "--min-auroc-low", str(low), *image).exception is None
+    between = str((low + auroc) / 2)
+    assert _run(many, "--min-auroc", between, *image).exception is None
+    assert "low end" in str(_run(many, "--min-auroc-low", between, *image).exception)
+
+
+def test_what_no_class_defines_passes_no_gate(tmp_path: Path) -> None:
+    scores = _written(SCORES.assign(cancer=0), tmp_path / "r.csv")
+    assert "undefined" in str(_run(scores, "--min-auroc", "0.1").exception)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (("--min-auroc", "nan"), click.BadParameter),
+        (("--threshold", "1.5"), click.BadParameter),
+        (("--level", "image"), click.UsageError),
+        (("--min-auroc-low", "0.5", "--bootstrap", "0"), click.UsageError),
+        (("--by", "vendors"), ConfigError),
+        (("--aggregate", "median"), ConfigError),
+        (("--by", "vendor"), DatasetError),
+        (("--against", "nowhere.csv"), ConfigError),
+    ],
+)
+def test_wrong_usage_is_refused(
+    predictions: Path, options: tuple[str, ...], error: type[Exception]
+) -> None:
+    assert isinstance(_run(predictions, *options).exception, error)
 
 
 @pytest.mark.parametrize("column", ["image_id", "sop_instance_uid"])
 def test_labels_come_from_a_manifest(tmp_path: Path, column: str) -> None:
-    bare = SCORES.drop(columns="cancer")
-    bare.to_csv(tmp_path / "p.csv", index=False)
-    missing = _run(tmp_path / "p.csv")
+    bare = _written(SCORES.drop(columns="cancer"), tmp_path / "p.csv")
+    missing = _run(bare)
     assert isinstance(missing.exception, DatasetError)
     assert "lack cancer" in str(missing.exception)
     names: dict[str, list[object]] = {column: ["i4", "i3", "i2", "i1"], "cancer": [0, 1, 0, 0]}
     if column != "image_id":
         names["image_id"] = ["a", "b", "c", "d"]
     manifest = _manifest(tmp_path / "m.parquet", **names)
-    figures = json.loads(_run(tmp_path / "p.csv", "--labels", manifest, "--json").stdout)
-    assert figures["image/auroc"] == pytest.approx(2 / 3)
+    found = _document(bare, "--manifest", manifest)
+    assert found["levels"]["image"]["figures"]["auroc"] == pytest.approx(2 / 3)
+    warned = _run(_written(SCORES, tmp_path / "p.csv"), "--manifest", manifest)
+    assert "2 labels of the manifest differ" in warned.stderr
 
 
 def test_a_manifest_that_does_not_fit_is_refused(predictions: Path, tmp_path: Path) -> None:
-    unlabeled = _run(predictions, "--labels", _manifest(tmp_path / "m.parquet"))
-    assert "has no labels" in str(unlabeled.exception)
+    bare = _written(SCORES.drop(columns="cancer"), tmp_path / "b.csv")
+    unlabeled = _manifest(tmp_path / "m.parquet")
+    assert "have labels" in str(_run(bare, "--manifest", unlabeled).exception)
+    same = _run(predictions, "--manifest", unlabeled)  # its own labels stay
+    assert same.exception is None
+    assert same.stderr == ""
     other = _manifest(tmp_path / "m.parquet", image_id=["i1", "x", "y", "z"], cancer=[0, 0, 1, 1])
     assert "3 of 4 predicted images are not in" in str(
-        _run(predictions, "--labels", other).exception
+        _run(predictions, "--manifest", other).exception
     )
+
+
+def test_subgroups_are_shown_on_the_level_asked_for(predictions: Path, tmp_path: Path) -> None:
+    makers: list[object] = ["GE Healthcare", "GE", "HOLOGIC, Inc.", None]
+    manifest = _manifest(tmp_path / "m.parquet", manufacturer=makers, age=[44, 44, 71, None])
+    by = ("--manifest", manifest, "--by", "vendor,age", "--level", "patient")
+    document = _document(predictions, *by)
+    values = {name: [g["value"] for g in groups] for name, groups in document["subgroups"].items()}
+    assert values == {
+        "vendor": ["GE", "Hologic", "unknown"],
+        "age": ["40-49", "70 and over", "unknown"],
+    }
+    assert set(document["subgroups"]["age"][0]["levels"]) == {"patient"}
+    lines = _run(predictions, *by).stdout.splitlines()
+    start = lines.index("patient by vendor")
+    assert lines[start + 2].split() == ["GE", "*", "1", "1", "1", "-", "-"]
+
+
+def test_the_rules_of_aggregation_are_those_asked_for(predictions: Path) -> None:
+    document = _document(predictions, "--aggregate", "spr-1st-code")
+    assert document["aggregation"] == "max/max/max"
+
+
+def test_a_threshold_shows_what_follows_from_it(predictions: Path) -> None:
+    result = _run(predictions, "--threshold", "0.35")
+    rows = _rows(result)
+    assert rows["threshold"] == ["0.3500"] * 3
+    assert [rows[name] for name in ("tp", "fp", "fn", "tn")] == [
+        ["1", "1", "1"],
+        ["1", "1", "1"],
+        ["0", "0", "0"],
+        ["2", "2", "0"],
+    ]
+    assert "no threshold" not in result.stdout
+
+
+def test_the_decision_beside_the_predictions_counts_on_its_level(predictions: Path) -> None:
+    about = {"aggregation": "max/max", "decision": Decision("breast", "f1", 0.35).to_dict()}
+    predictions.with_name("p_about.json").write_text(json.dumps(about))
+    document = _document(predictions)
+    assert document["aggregation"] == "max/max/max"
+    assert document["levels"]["breast"]["threshold"] == 0.35
+    assert document["levels"]["image"]["threshold"] is None
+    assert _rows(_run(predictions))["threshold"] == ["-", "0.3500", "-"]
+    other_rules = _document(predictions, "--aggregate", "mean")
+    assert other_rules["levels"]["breast"]["threshold"] is None
+
+
+def test_calibrated_risks_are_judged_beside_the_scores(predictions: Path) -> None:
+    risks = Calibration("isotonic", knots=((0.0, 0.0), (0.5, 0.0), (0.9, 1.0)))
+    about = {"decision": Decision("breast", "f1", 0.35, risks).to_dict()}
+    predictions.with_name("p_about.json").write_text(json.dumps(about))
+    lines = _run(predictions).stdout.splitlines()
+    below = lines[next(n for n, line in enumerate(lines) if line.startswith("brier")) + 1]
+    assert below.split() == ["calibrated", "-", "0.000", "-"]
+
+
+def test_levels_are_those_of_the_trainer() -> None:
+    assert LEVELS == levels.LEVELS
+
+
+def test_two_models_are_compared_on_the_same_images(tmp_path: Path) -> None:
+    scores = _written(_many(), tmp_path / "p.csv")
+    other = _written(_many(noise=0.05), tmp_path / "q.csv")
+    document = _document(scores, "--against", other)
+    assert set(document["against"]) == {"image", "breast", "exam", "patient"}
+    found = document["against"]["breast"]
+    assert found["differences"]["auroc"]["difference"] == pytest.approx(
+        found["figures"]["auroc"] - found["other"]["auroc"]
+    )
+    table = _run(scores, "--against", other, "--level", "patient").stdout.split("\n\n")[-1]
+    assert table.splitlines()[0].split() == ["patient", "this", "other", "this", "-", "other", "p"]
+    assert table.splitlines()[1].split()[0] == "auroc"
+    fewer = _written(_many()[1:], tmp_path / "r.csv")
+    refused = _run(scores, "--against", fewer)
+    assert isinstance(refused.exception, DatasetError)
+    assert "1 of 120 are in the first alone" in str(refused.exception)
+
+
+def test_curves_are_written_where_asked_for(
+    predictions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def write_curves(scores: pd.DataFrame, options: EvaluationOptions, folder: Path) -> list[Path]:
+        asked.append((len(scores), options.repeats, folder))
+        return [folder / "roc_image.csv"]
+
+    monkeypatch.setattr("trainer.evaluation.curve_files.write_curves", write_curves)
+    result = _run(predictions, "--curves", tmp_path / "curves")
+    assert asked == [(4, 20, tmp_path / "curves")]
+    assert result.exception is None
+    assert "1 file of curves" in result.stderr
+    assert "roc_image" not in result.stdout

@@ -11,7 +11,7 @@ from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.networks.build import build_model
-from trainer.prediction.predict import load_scorer
+from trainer.prediction.scorers import load_scorers
 
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}
 RECIPE = Recipe("small", resize=ResizeSettings(size=(48, 32)))
@@ -37,7 +37,7 @@ def test_safetensors_are_scored_as_the_checkpoint(best: Path, tmp_path: Path) ->
     assert result.stdout == f"{out}\n"
     images = torch.randn(2, 1, 48, 32)
     with torch.inference_mode():
-        wanted, found = (load_scorer([path]).model.eval()(images) for path in (best, out))
+        wanted, found = (load_scorers([path]).members[0].model.eval()(images) for path in (best, out))
     assert torch.equal(wanted, found)
     again = _run(out.with_suffix(".json"), "-O", tmp_path / "again.safetensors")
     assert again.exception is None

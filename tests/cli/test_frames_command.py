@@ -127,8 +127,8 @@ def test_raw_names_of_frames_find_their_labels(archive: Path, tmp_path: Path) ->
     table = pd.read_csv(out, dtype={"image_id": str})
     assert table["image_id"].tolist() == ["1.2:0", "1.2:1", "1.2:2", "1.3"]
     table.drop(columns="cancer").to_csv(out, index=False)
-    figures = json.loads(run(evaluate, out, "--labels", manifest, "--json"))
-    assert figures["image/n"] == 4
+    document = json.loads(run(evaluate, out, "--manifest", manifest, "--json"))
+    assert document["levels"]["image"]["figures"]["n"] == 4
 
 
 def test_a_manifest_has_settled_its_frames(archive: Path, tmp_path: Path) -> None:

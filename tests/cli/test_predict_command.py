@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,18 @@ from cli.predict import command
 from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_catalog
 from dali_pipelines.errors import CheckpointError, ConfigError, DatasetError, RejectsError
 from dali_pipelines.identity import image_id, load_key
-from dali_pipelines.manifest import write_manifest
+from dali_pipelines.manifest import read_manifest, write_manifest
 from dali_pipelines.phantom.exams import write_phantoms
 from dali_pipelines.phantom.patients import PhantomSettings
 from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.rejects.table import read_rejects, rejects_beside
 from dali_pipelines.verdicts import Reason
-from trainer.checkpoint import Checkpoint, save_checkpoint
+from trainer.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from trainer.checksums import file_sha256
+from trainer.cohort import fingerprint_of
 from trainer.networks.build import build_model
-from trainer.scores.table import read_predictions
+from trainer.scores.reading import read_predictions
 
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}
 RECIPE = Recipe("small", resize=ResizeSettings(size=(48, 32)))
@@ -112,6 +115,106 @@ def test_one_fold_and_several_checkpoints(archive: Path, tmp_path: Path) -> None
     assert both.to_list() == pytest.approx(((first + second) / 2).to_list(), abs=1e-6)
 
 
+def test_members_of_two_recipes_share_a_pass_and_every_format_holds_the_same(
+    archive: Path, tmp_path: Path
+) -> None:
+    paths = [str(archive / "1.pt"), str(_other_recipe(archive, tmp_path))]
+    alone = []
+    for number, path in enumerate(paths):
+        out = tmp_path / f"{number}.csv"
+        assert _run(archive / "m.parquet", "--ckpt", path, "-O", out).exception is None
+        alone.append(read_predictions(out)["prob"])
+    tables = []
+    for out in (tmp_path / "p.csv", tmp_path / "p.json", tmp_path / "q" / "p.parquet"):
+        said = _run(archive / "m.parquet", "--ckpt", *paths, "-O", out, "--tta", "")
+        assert said.exception is None
+        assert sorted(path.name for path in out.parent.glob("p_breast*"))[-1].endswith(out.suffix)
+        tables.append(read_predictions(out))
+    assert tables[0]["prob"].to_list() == pytest.approx(((alone[0] + alone[1]) / 2).to_list())
+    assert "+" in tables[0]["recipe_hash"][0]
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0], check_exact=True)
+    abouts = {path.read_text() for path in tmp_path.rglob("p_about.json")}
+    assert len(abouts) == 1
+    about = abouts.pop()
+    assert str(tmp_path) not in about
+    assert str(archive) not in about
+    facts: dict[str, Any] = json.loads(about)
+    assert [member["sha256"] for member in facts["members"]] == [
+        file_sha256(Path(path)) for path in paths
+    ]
+    assert facts["aggregation"] == "mean/max/max"
+    assert (facts["decision"], facts["counts"]["ok"] + facts["counts"]["flagged"]) == (None, 8)
+    assert not list(tmp_path.rglob("*_unfinished"))
+
+
+def _other_recipe(archive: Path, folder: Path) -> Path:
+    checkpoint = load_checkpoint(archive / "2.pt")
+    recipe = replace(RECIPE, resize=ResizeSettings(size=(64, 48)))
+    other = replace(checkpoint, recipe=recipe.to_dict(), recipe_hash=recipe.hash)
+    save_checkpoint(other, folder / "other.pt")
+    return folder / "other.pt"
+
+
+def test_the_threshold_of_a_checkpoint_decides_on_its_level(
+    archive: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It also learned from the manifest's other fold, which is said."""
+    frame = pd.read_parquet(archive / "m.parquet")
+    probs = _scores_of(archive, tmp_path)
+    threshold = float(probs.median())
+    settings = {"monitor": "patient/auroc", "validate": "fold", "fold": 1}
+    checkpoint = replace(load_checkpoint(archive / "1.pt"), threshold=threshold, settings=settings)
+    checkpoint = replace(checkpoint, data=str(fingerprint_of(read_manifest(archive / "m.parquet"))))
+    save_checkpoint(checkpoint, tmp_path / "t.pt")
+    ckpt = ("--ckpt", tmp_path / "t.pt", "-O", tmp_path / "t.csv")
+    assert _run(archive / "m.parquet", *ckpt).exception is None
+    assert f"{int((frame['fold'] == 0).sum())} of 8 images were trained on" in caplog.text
+    table = pd.read_csv(tmp_path / "t_patient.csv")
+    assert (table["positive"] == (table["prob"] >= threshold)).all()
+    assert table["risk"].to_list() == table["prob"].to_list()
+    assert "positive" not in pd.read_csv(tmp_path / "t_breast.csv")
+    about = json.loads((tmp_path / "t_about.json").read_text())
+    assert about["decision"]["threshold"] == threshold
+    caplog.clear()
+    changed = ("--aggregate", "max/max", "--fold", "1")
+    assert _run(archive / "m.parquet", *ckpt, *changed).exception is None
+    assert "trained on" not in caplog.text
+    assert "none is applied to max/max/max" in caplog.text
+    assert "positive" not in pd.read_csv(tmp_path / "t_patient.csv")
+    assert json.loads((tmp_path / "t_about.json").read_text())["decision"] is None
+
+
+def _scores_of(archive: Path, folder: Path) -> "pd.Series[float]":
+    _run(archive / "m.parquet", *_ckpt(archive), "-O", folder / "plain.csv")
+    return pd.read_csv(folder / "plain_patient.csv")["prob"]
+
+
+def test_a_submission_that_fails_at_its_end_costs_no_second_pass(
+    archive: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mammo.predict")
+    frame = pd.read_parquet(archive / "m.parquet")
+    numbered = frame.assign(patient_id=frame["fold"].astype(str) + "7")
+    write_manifest(numbered, tmp_path / "numbered.parquet")
+    (tmp_path / "like.csv").write_text("prediction_id,cancer\n7_L,0\n17_R,0\n17_L,0\n07_R,0\n")
+    out = tmp_path / "s.csv"
+    args = (tmp_path / "numbered.parquet", *_ckpt(archive), "-O", out, "--format", "rsna")
+    failed = _run(*args, "--submit", "positive")
+    assert isinstance(failed.exception, ConfigError)
+    assert (tmp_path / "s_unfinished").is_dir()
+    asked = ("--like", tmp_path / "like.csv", "--prior", "0.25")
+    assert _run(*args, *asked).exception is None
+    assert "going on: 1 blocks were scored before" in caplog.text
+    lines = out.read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == [
+        *("prediction_id", "7_L", "17_R", "17_L", "07_R")
+    ]
+    assert lines[1] == "7_L,0.25"  # nobody's
+    assert "0.25" not in lines[2:]
+    assert not list(tmp_path.glob("s_breast*"))
+
+
 def test_broken_inputs_are_named_counted_and_cost_no_other(archive: Path, tmp_path: Path) -> None:
     images = sorted((archive / "dicom").rglob("*.dcm"))
     folder = tmp_path / "exam"
@@ -168,7 +271,11 @@ def test_what_cannot_be_scored_is_one_sentence(archive: Path, tmp_path: Path) ->
     assert "it has folds 0, 1" in str(error(manifest, *_ckpt(archive), "--fold", "7"))
     assert isinstance(error(archive / "dicom", *_ckpt(archive), "--fold", "0"), ConfigError)
     assert "only input" in str(error(archive / "dicom", manifest, *_ckpt(archive)))
-    assert "must end in .csv" in str(_run(manifest, *_ckpt(archive), "-O", manifest).exception)
+    replaced = _run(manifest, *_ckpt(archive), "-O", manifest).exception
+    assert "no table of scores, such as a manifest" in str(replaced)
+    assert "held out a fold" in str(error(manifest, *_ckpt(archive), "--out-of-fold"))
+    assert "2 numbers for 1 members" in str(error(manifest, *_ckpt(archive), "--weights", "1,2"))
+    assert "did you mean" in str(error(manifest, *_ckpt(archive), "--tta", "hflp")).lower()
     twin = tmp_path / "twin.csv"
     twin.symlink_to(manifest)
     assert "is an input" in str(_run(manifest, *_ckpt(archive), "-O", twin).exception)

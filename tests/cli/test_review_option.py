@@ -24,7 +24,7 @@ from dali_pipelines.shards.shard_set import ShardSet
 from tests.pool_without_children import PoolWithoutChildren
 from trainer.checkpoint import Checkpoint, save_checkpoint
 from trainer.networks.build import build_model
-from trainer.scores.table import read_predictions
+from trainer.scores.reading import read_predictions
 
 SMALL = ("--recipe", "demo", "--set", "resize.size=[32, 24]")
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}

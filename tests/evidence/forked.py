@@ -7,6 +7,7 @@ CONTEXT: Final = mp.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
         "dali_pipelines.shards.preprocess",
+        "tests.evidence.prediction_runs",
         "tests.evidence.shard_runs",
         "tests.evidence.training_runs",
     ]

@@ -84,7 +84,13 @@ RUNS: dict[str, tuple[str, ...]] = {
     "evaluate": (
         "evaluate out/p.csv",
         "evaluate out/p.csv --json --min-auroc 1",
-        "evaluate out/direct.csv --labels out/m.parquet",
+        "evaluate out/direct.csv --manifest out/m.parquet --by vendor,age --curves out/curves",
+        "evaluate out/p.csv --against out/stored.csv --bootstrap 10",
+    ),
+    "report": (
+        "report out/p.csv --manifest out/m.parquet --run out/run -O out/report.html"
+        " --card out/card.md --bootstrap 100 --device cpu",
+        "report out/folds --manifest out/m.parquet -O out/folds.html --exams 0 --bootstrap 100",
     ),
 }
 LONG: dict[str, tuple[str, ...]] = {  # minutes: not in the slice

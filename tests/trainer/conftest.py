@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,30 @@ class FakeSource:
         return index not in self._rejects
 
 
+class FakeMultiSource:
+    """As the loader of several recipes: those after the first show it brighter, by 1 each."""
+
+    def __init__(
+        self, records: Sequence[ImageRecord], recipes: Sequence[object], *settings: Any
+    ) -> None:
+        self.source = FakeSource(records, recipes[0], *settings)
+        self.recipes = recipes
+
+    def __enter__(self) -> "FakeMultiSource":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    @property
+    def rejects(self) -> list[Reject]:
+        return self.source.rejects
+
+    def run(self, blocks: Blocks) -> Iterator[tuple[Batch, ...]]:
+        for batch in self.source.run(blocks):
+            yield tuple(replace(batch, images=batch.images + k) for k in range(len(self.recipes)))
+
+
 def draw(record: ImageRecord) -> np.ndarray[Any, np.dtype[np.float32]]:
     rng = np.random.default_rng(zlib.crc32(record.image_id.encode()))
     image = rng.normal(0, 0.3, (32, 32)).astype(np.float32)
@@ -76,6 +101,11 @@ def draw(record: ImageRecord) -> np.ndarray[Any, np.dtype[np.float32]]:
 @pytest.fixture
 def fake_source() -> type[FakeSource]:
     return FakeSource
+
+
+@pytest.fixture
+def fake_multi_source() -> type[FakeMultiSource]:
+    return FakeMultiSource
 
 
 @pytest.fixture

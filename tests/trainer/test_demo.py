@@ -1,5 +1,6 @@
 """The demo in small: every step runs, what it leaves holds no path, its odd inputs are named."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -35,6 +36,16 @@ def test_the_page_names_the_three_odd_inputs_and_says_what_it_proves(demo) -> No
     assert NOTICE in page
     assert str(out) not in page
     assert "PHANTOM" not in page
+    card = (out / "MODEL_CARD.md").read_text()
+    assert NOTICE in card
+    assert str(out) not in card
+
+
+def test_the_page_has_every_part_and_hangs_exams_of_both_classes(demo) -> None:
+    page = demo[0].report.read_text()
+    parts = re.findall(r'<section id="(\w+)">', page)
+    assert parts == ["scores", "exams", "data", "training", "rejects", "setup"]
+    assert page.count("data:image/jpeg") == page.count('class="tile ') >= 16
 
 
 def test_a_folder_of_other_things_is_not_written_into(tmp_path: Path) -> None:

@@ -15,14 +15,20 @@ from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.limits import parse_limit
+from trainer.aggregation.policy import Aggregation
 from trainer.checkpoint import load_checkpoint
+from trainer.decisions.rules import Rule
+from trainer.decisions.threshold import threshold_of
+from trainer.ensembles import of_folds
+from trainer.ensembles.ensemble_file import read_ensemble
+from trainer.ensembles.of_folds import ENSEMBLE
 from trainer.folds import FIGURES, CrossResult, cross_validate
 from trainer.journal import Journal
 from trainer.metrics.figures import evaluate_scores
 from trainer.networks.settings import ModelSettings
 from trainer.run_folder import LAST, SCORES
 from trainer.sampling_settings import DataSettings
-from trainer.scores.table import read_predictions
+from trainer.scores.reading import read_predictions
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, train
 
@@ -84,6 +90,32 @@ def test_each_image_is_scored_once_by_the_run_that_held_it_out(
     status = _status(tmp_path / "all")
     assert status["state"] == "done"
     assert status["folds"] == [run.best for run in result.runs]
+
+
+def test_the_folds_are_an_ensemble_with_a_threshold_of_all_their_scores(
+    go: Any, tmp_path: Path
+) -> None:
+    result = go("all", threshold="sens90", aggregate="max/max")
+    ensemble = read_ensemble(tmp_path / "all" / ENSEMBLE)
+    assert [member.path.parts[-2] for member in ensemble.members] == ["fold-0", "fold-1"]
+    assert [member.fold for member in ensemble.members] == [0, 1]
+    assert ensemble.aggregation == "max/max/max"
+    how, rule = Aggregation("max"), Rule("sens", 90.0)
+    wanted = threshold_of(read_predictions(result.scores), "breast", how, rule)
+    assert ensemble.decision is not None
+    assert ensemble.decision.threshold == pytest.approx(wanted, rel=1e-12)
+
+
+def test_without_an_ensemble_the_scores_are_still_there(
+    go: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise DatasetError("one class alone")
+
+    monkeypatch.setattr(of_folds, "build_ensemble", refuse)
+    assert go("all").scores.is_file()
+    assert not (tmp_path / "all" / ENSEMBLE).exists()
+    assert "no ensemble.json: one class alone" in caplog.text
 
 
 def test_a_fold_of_all_is_the_fold_alone(

@@ -108,4 +108,5 @@ def test_auroc_of_gathered_scores_is_that_of_scikit_learn(
         probs = torch.from_numpy(logits[kept]).sigmoid().numpy()
         found = score_figures(labels[kept], probs)
         assert found["n"] == given.sum()
-        assert found["auroc"] == roc_auc_score(labels[given], scores[given])
+        wanted = roc_auc_score(labels[given], scores[given])
+        assert found["auroc"] == pytest.approx(wanted, abs=1e-14)  # in another order of sums

@@ -16,7 +16,7 @@ from trainer.artifact import load_artifact, save_artifact
 from trainer.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from trainer.checksums import checksum_path, replacing_with_checksum
 from trainer.networks.build import build_model
-from trainer.prediction.predict import load_scorer
+from trainer.prediction.scorers import load_scorers
 from trainer.rebuild import rebuild_model
 
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}
@@ -43,7 +43,7 @@ def _content(checkpoint: Checkpoint, **changes: Any) -> dict[str, Any]:
 
 def _refused(path: Path, reason: str) -> None:
     with pytest.raises(CheckpointError, match=reason) as caught:
-        load_scorer([path])
+        load_scorers([path])
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < LONGEST + len(str(path))
 

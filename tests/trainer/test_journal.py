@@ -73,7 +73,7 @@ def test_what_a_run_leaves(tmp_path: Path, toy_frame: pd.DataFrame) -> None:
         journal.metrics_row({"epoch": 2, "step": 8})
         journal.timing_row({"epoch": 2, "step": 8, "pass": "train", "seconds": 1.5})
         journal.rejects([reject])
-        journal.scores(toy_frame, logits, "abc")
+        journal.scores(toy_frame, logits, "abc", "image")
         logging.getLogger("mammo.train").info("hello")
     logging.getLogger("mammo.train").info("too late")
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
@@ -109,7 +109,7 @@ def test_other_ranks_write_nothing(tmp_path: Path, toy_frame: pd.DataFrame) -> N
         journal.top(_checkpoint(1), [1])
         journal.artifact(_checkpoint(1))
         journal.rejects([])
-        journal.scores(toy_frame, np.zeros(len(toy_frame)), "abc")
+        journal.scores(toy_frame, np.zeros(len(toy_frame)), "abc", "image")
         journal.status("done")
     assert not (tmp_path / "run").exists()
 

@@ -14,9 +14,10 @@ from dali_pipelines.manifest import write_manifest
 from dali_pipelines.rejects.limits import parse_limit
 from tests.trainer.toy_runs import DATA
 from trainer.networks.settings import ModelSettings
-from trainer.prediction.predict import PredictOptions, load_scorer, predict
+from trainer.prediction.predict import PredictOptions, predict
+from trainer.prediction.scorers import load_scorers
 from trainer.run_folder import BEST, MODEL, SCORES
-from trainer.scores.table import read_predictions
+from trainer.scores.reading import read_predictions
 
 ANY_LOSS = {"max_rejects": parse_limit("50%")}
 
@@ -35,7 +36,7 @@ def _scores(frame: pd.DataFrame, source: Any, path: Path) -> "pd.Series[float]":
     options = PredictOptions(
         key=b"key", device="cpu", batch=3, loader=LoaderSettings(threads=1), open_source=source
     )
-    table = predict(frame, load_scorer([path]), options).table
+    table = predict(frame, load_scorers([path]), options).table
     return table.set_index("image_id")["logit"]
 
 
@@ -44,7 +45,7 @@ def _scores(frame: pd.DataFrame, source: Any, path: Path) -> "pd.Series[float]":
     [("breast", "max"), ("breast", "attention"), ("exam", "concat"), ("exam", "transformer")],
 )
 def test_a_run_on_units_is_taken_up_and_predicted_to_the_bit(
-    toy_runs: Any, toy_frame: pd.DataFrame, fake_source: Any, unit: str, fusion: str
+    toy_runs: Any, toy_frame: pd.DataFrame, fake_multi_source: Any, unit: str, fusion: str
 ) -> None:
     toy_runs.assert_survives(3, **_changes(unit, fusion))  # of 7 batches of breasts, 3 of exams
     folder = toy_runs.folder / "whole"
@@ -56,14 +57,14 @@ def test_a_run_on_units_is_taken_up_and_predicted_to_the_bit(
     assert (by_unit.min() == by_unit.max()).all()
     assert scores.nunique() == len(by_unit)
     for file in (BEST, MODEL):
-        predicted = _scores(toy_frame, fake_source, folder / file)
+        predicted = _scores(toy_frame, fake_multi_source, folder / file)
         assert len(predicted) == 64
         np.testing.assert_allclose(predicted[scores.index], scores, atol=1e-5)
 
 
 @pytest.mark.parametrize("unit", ["breast", "exam"])
 def test_views_that_are_missing_or_lost_cost_no_other(
-    toy_runs: Any, toy_frame: pd.DataFrame, fake_source: Any, unit: str
+    toy_runs: Any, toy_frame: pd.DataFrame, fake_multi_source: Any, unit: str
 ) -> None:
     """p01 and p05 lack views in the table, those of p02 and p06 are lost on the way."""
     absent = toy_frame["image_id"].isin(["p01LMLO", "p05LCC", "p05LMLO", "p05RCC"])
@@ -78,18 +79,18 @@ def test_views_that_are_missing_or_lost_cost_no_other(
     by_unit = scores.groupby(_unit(held_out, unit))
     assert (by_unit.min() == by_unit.max()).all()
     best = toy_runs.folder / "run" / BEST
-    whole = _scores(toy_frame, fake_source, best)
+    whole = _scores(toy_frame, fake_multi_source, best)
     for name in ("p01RCC", "p02RMLO"):  # in an exam that lacks a view, in a whole breast
         same = whole[name] == pytest.approx(scores[name], abs=1e-5)
         assert same == (unit == "breast")
     few = frame[frame["image_id"].isin(["p05RMLO", "p01LCC"])]
-    alone = _scores(few, fake_source, best)
+    alone = _scores(few, fake_multi_source, best)
     assert alone["p01LCC"] != pytest.approx(whole["p01LCC"], abs=1e-5)
     assert scores["p02LMLO"] != pytest.approx(whole["p02LMLO"], abs=1e-5)
 
 
 def test_an_exam_of_one_view_has_the_score_of_that_view(
-    toy_runs: Any, toy_frame: pd.DataFrame, fake_source: Any
+    toy_runs: Any, toy_frame: pd.DataFrame, fake_multi_source: Any
 ) -> None:
     """Half of the exams to train on have one view, and all of those that are held out."""
     patient = toy_frame["patient_id"].str[1:].astype(int)
@@ -109,4 +110,4 @@ def test_members_that_score_different_units_are_no_ensemble(toy_runs: Any) -> No
         toy_runs(unit, **_changes(unit, "max"))
     files = [toy_runs.folder / "breast" / BEST, toy_runs.folder / "exam" / MODEL]
     with pytest.raises(CheckpointError, match="different things, breast and exam; score each kind"):
-        load_scorer(files)
+        load_scorers(files)

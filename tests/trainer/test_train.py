@@ -22,7 +22,7 @@ from trainer.networks.settings import ModelSettings
 from trainer.optim.settings import OptimSettings
 from trainer.run_folder import BEST, LAST
 from trainer.sampling_settings import DataSettings
-from trainer.scores.table import read_predictions
+from trainer.scores.reading import read_predictions
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, TrainResult, train
 

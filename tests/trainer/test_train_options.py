@@ -12,12 +12,14 @@ import torch
 from dali_pipelines.manifest import write_manifest
 from dali_pipelines.rejects.limits import parse_limit
 from tests.trainer.toy_runs import DATA, SETTINGS, same
+from trainer.aggregation.policy import Aggregation
 from trainer.artifact import load_to_score
 from trainer.augment.settings import AugmentSettings
 from trainer.augment.texture_settings import MixupSettings
 from trainer.checkpoint import load_checkpoint
 from trainer.cohort import select_cohort
-from trainer.decisions.threshold import f1_threshold
+from trainer.decisions.rules import Rule
+from trainer.decisions.threshold import threshold_of
 from trainer.losses.settings import LossSettings, TaskSettings
 from trainer.networks.settings import ModelSettings
 from trainer.optim.averages import average_weights
@@ -25,7 +27,7 @@ from trainer.optim.schedule import learning_rate
 from trainer.optim.settings import AverageSettings, OptimSettings, SpeedSettings
 from trainer.run_folder import AVERAGE, BEST, MODEL, SCORES, epoch_file
 from trainer.sampler import epoch_blocks
-from trainer.scores.table import read_predictions
+from trainer.scores.reading import read_predictions
 
 # each by itself: tests/evidence/test_training_options.py
 TOGETHER: dict[str, dict[str, Any]] = {
@@ -117,7 +119,7 @@ def test_the_best_epochs_are_kept_and_their_mean_is_scored(toy_runs: Any) -> Non
     assert result.checkpoint == folder / (AVERAGE if is_better else BEST)
     assert same(load_to_score(folder / MODEL).model, chosen.model)
     scores = read_predictions(folder / SCORES)
-    assert chosen.threshold == f1_threshold(scores, "breast")
+    assert chosen.threshold == threshold_of(scores, "breast", Aggregation(), Rule("f", 1.0))
 
 
 def test_a_run_ends_where_its_figure_stopped_rising(toy_runs: Any) -> None:

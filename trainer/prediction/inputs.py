@@ -17,6 +17,8 @@ from dali_pipelines.identity import load_key
 from dali_pipelines.manifest import read_manifest
 from dali_pipelines.manifest_rows import to_frame
 from dali_pipelines.verdicts import Reject
+from trainer.cohort import fingerprint_of
+from trainer.distributed import World
 from trainer.scores.table import key_path
 
 # from a number of inputs to something with `update(done, **counts)`, or to None
@@ -27,11 +29,15 @@ _USUAL: Final = ReadOptions()
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Rows of a manifest, why other inputs are none, and the key of the ids."""
+    """Rows of a manifest, why other inputs are none, and the key of the ids.
+
+    `cohort` is the fingerprint of all that the manifest labels, None without labels and folds.
+    """
 
     frame: pd.DataFrame
     rejects: list[Reject]
     key: bytes
+    cohort: str | None = None
 
     @property
     def lost(self) -> int:
@@ -55,8 +61,9 @@ def read_inputs(
     """
     if len(sources) == 1 and sources[0].suffix == ".parquet":
         _require_usual(options)
-        frame = _read(sources[0], fold)
-        return Inputs(frame, [], load_key(key_file or key_path(sources[0])))
+        frame = read_manifest(sources[0])
+        key = load_key(key_file or key_path(sources[0]))
+        return Inputs(_of_fold(frame, sources[0], fold), [], key, fingerprint_of(frame))
     if any(source.suffix == ".parquet" for source in sources):
         raise ConfigError(
             "a manifest (.parquet) must be the only input; name the others in a run of their own"
@@ -72,6 +79,13 @@ def read_inputs(
     return Inputs(to_frame(found.records), list(found.rejects), key)
 
 
+def read_shared(world: World, read: Callable[[], Inputs]) -> Inputs:
+    """What rank 0 reads, on all ranks: files that come or go meanwhile are the same to all."""
+    inputs = world.gather(read() if world.is_main else None)[0]
+    assert isinstance(inputs, Inputs)
+    return inputs
+
+
 def _require_usual(options: ReadOptions) -> None:
     for name, usual in dataclasses.asdict(_USUAL).items():
         if getattr(options, name) != usual:
@@ -79,8 +93,7 @@ def _require_usual(options: ReadOptions) -> None:
             raise ConfigError(f"{option} needs DICOM files; scan with it to have it in a manifest")
 
 
-def _read(manifest: Path, fold: int | None) -> pd.DataFrame:
-    frame = read_manifest(manifest)
+def _of_fold(frame: pd.DataFrame, manifest: Path, fold: int | None) -> pd.DataFrame:
     if fold is None:
         return frame
     if "fold" not in frame.columns:

@@ -1,142 +1,176 @@
-"""Checkpoints and images to scores, a batch at a time.
+"""Checkpoints and images to scores, a block at a time.
 
-The pixels are prepared by the recipe that is kept in the checkpoint: a model is only ever shown
-what it learned from.
+manifest -> order of blocks -> those not done yet -> scores of each member -> one score an image
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
-from torch.nn import functional
+from numpy.typing import NDArray
 
-from dali_pipelines.errors import CheckpointError
-from dali_pipelines.loader import Loader
+from dali_pipelines.cores import core_count
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.manifest_rows import to_records
-from dali_pipelines.plan import sequential_blocks
-from dali_pipelines.recipe import Recipe
+from dali_pipelines.multi_loader import MultiLoader
+from dali_pipelines.records import ImageRecord
 from dali_pipelines.rejects.counts import VerdictCounts, count_verdicts
 from dali_pipelines.verdicts import Reject
 from trainer.arithmetic import fixed_arithmetic
-from trainer.artifact import load_to_score
-from trainer.distributed import Device, join_world
-from trainer.networks.build import logits_of
-from trainer.networks.settings import VIEWS, Unit
-from trainer.printable import printable
-from trainer.rebuild import kept_recipe, rebuild_model
+from trainer.distributed import Device, World, join_world
+from trainer.doubted import note_in_flight
+from trainer.ensembles.combine import combine
+from trainer.optim.settings import SpeedSettings
+from trainer.prediction.fingerprint import fingerprint
+from trainer.prediction.member_scores import BlockScores, score_blocks
+from trainer.prediction.order import Order, every_member, out_of_fold
+from trainer.prediction.scorers import Scorers
+from trainer.prediction.tta import Tta
+from trainer.prediction.unfinished import Resume, Unfinished, take_up
+from trainer.preemption import stop_requests
+from trainer.ranks import restart_count
 from trainer.scores.table import prediction_table
-from trainer.scoring import collect, score_pass
-from trainer.source import OpenSource, gather_rejects
+from trainer.source import OpenMultiSource
 from trainer.units import build_units
 
-
-class Ensemble(nn.Module):
-    """The logit of the mean probability of its members, as one network: images give (N, 1)."""
-
-    def __init__(self, members: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-
-    def forward(self, images: torch.Tensor, present: torch.Tensor | None = None) -> torch.Tensor:
-        """Logits (N, 1) float32; a single member's pass through unchanged."""
-        logits = torch.stack([logits_of(m, images, present)[:, None] for m in self.members])
-        if len(logits) == 1:
-            return logits[0]
-        # log(mean p) - log(mean (1 - p)): exact where 1 - p would round to 0
-        positive = torch.logsumexp(functional.logsigmoid(logits), 0)
-        return positive - torch.logsumexp(functional.logsigmoid(-logits), 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Scorer:
-    """What scores images: a network, and the recipe that prepares what it is shown.
-
-    `unit` is what one score is for; its images share it.
-    """
-
-    model: nn.Module
-    recipe: Recipe
-    unit: Unit = "image"
+# On a single thread torch convolves 1 x 1 by another library than on two or more, and the last bits
+# differ (measured: EfficientNet-B0, ConvNeXt-A; 2, 3, 4 and 8 threads agree). Ranks share the
+# cores, and must not change a score.
+_LEAST_THREADS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class PredictOptions:
     """How to score. `key` hashes patient ids, None names them as they are.
 
-    `device` is where the model runs and images are prepared.
+    `device` is where the models run and images are prepared. `out_of_fold` has each image scored by
+    the members alone that held its fold out of `cohort`, the fingerprint of the manifest.
+    `unfinished` is a folder for what is scored so far, from which the same call goes on later with
+    `resume` "auto"; None keeps nothing, and a signal ends the process as it does elsewhere.
     """
 
-    key: bytes | None
+    key: bytes | None = None
     device: Device = "auto"
     batch: int = 8
+    tta: Tta = field(default_factory=Tta)
+    out_of_fold: bool = False
+    cohort: str | None = None
+    unfinished: Path | None = None
+    resume: Resume = "auto"
     loader: LoaderSettings = field(default_factory=LoaderSettings)
-    open_source: OpenSource = Loader
+    open_source: OpenMultiSource = MultiLoader
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """`table` as `predictions.prediction_table` gives it, and why other images have no score.
+    """`table` as `scores.table.prediction_table` gives it, and why other images have no score.
 
-    `counts` are of the images of the manifest.
+    `counts` are of the images of the manifest. Where it was "preempted" the three are of what was
+    scored until then.
     """
 
     table: pd.DataFrame
     rejects: list[Reject]
     counts: VerdictCounts
     is_main: bool
+    state: Literal["done", "preempted"] = "done"
 
 
-def load_scorer(paths: Sequence[Path], recipe: Recipe | None = None) -> Scorer:
-    """The checkpoints as one scorer: the mean of their probabilities.
+def predict(manifest: pd.DataFrame, scorers: Scorers, options: PredictOptions) -> Predictions:
+    """Scores of the images of a manifest, in its order; every rank gets all of them.
 
-    Raises CheckpointError if one cannot be used, or they or `recipe` mean different pixels, or
-    they score different units.
+    SIGTERM or SIGUSR1 ends it after any block where what is done is kept.
     """
-    checkpoints = [load_to_score(path) for path in paths]
-    recipes = [kept_recipe(c, repr(str(path))) for c, path in zip(checkpoints, paths, strict=True)]
-    # a recipe that is asked for by name knows no table of boxes by hand
-    wanted = replace(recipe, review=recipes[0].review) if recipe else recipes[0]
-    for path, kept in zip(paths, recipes, strict=True):
-        if kept.hash != wanted.hash:
-            raise CheckpointError(
-                f"{str(path)!r} learned from images of recipe {printable(kept.name)} {kept.hash}, "
-                f"and {printable(wanted.name)} {wanted.hash} would prepare them otherwise; score "
-                "it by itself, with its own recipe"
-            )
-    members = [
-        rebuild_model(checkpoint, f"checkpoint {str(path)!r}")
-        for checkpoint, path in zip(checkpoints, paths, strict=True)
-    ]  # whose arguments are sound from here on
-    units: set[Unit] = {c.model_args.get("unit", "image") for c in checkpoints}
-    if len(units) > 1:
-        raise CheckpointError(
-            f"the checkpoints score different things, {' and '.join(sorted(units))}; score each "
-            "kind by itself"
-        )
-    return Scorer(Ensemble(members), wanted, units.pop())
-
-
-def predict(manifest: pd.DataFrame, scorer: Scorer, options: PredictOptions) -> Predictions:
-    """Scores of the images of a manifest, in its order; every rank gets all of them."""
+    order = _order(manifest, scorers, options)
     with (
         join_world(options.device) as world,
-        fixed_arithmetic(world, options.loader.threads),
+        fixed_arithmetic(world, _threads(options, world), SpeedSettings(deterministic=True)),
+        stop_requests() if options.unfinished else nullcontext(Event()) as stop,
     ):
-        model = scorer.model.to(world.device)
-        units = build_units(manifest, scorer.unit)
-        blocks = units.images(sequential_blocks(len(units.members), options.batch))
         records = to_records(manifest)
-        opened = options.open_source(records, scorer.recipe, options.loader, options.device)
+        told = fingerprint(records, scorers, order, options.tta, world.device)
+        resume = "auto" if restart_count() else options.resume  # a new start is only the first
+        with take_up(options.unfinished, told, world, resume) as unfinished:
+            work = _Work(records, scorers, order, options, world, stop)
+            found = [*unfinished.done, *work.score(unfinished)]
+    is_done = len(found) == len(order.blocks)
+    return _conclude(manifest, scorers, options.key, found, is_done=is_done, is_main=world.is_main)
+
+
+def _conclude(
+    manifest: pd.DataFrame,
+    scorers: Scorers,
+    key: bytes | None,
+    blocks: list[BlockScores],
+    *,
+    is_done: bool,
+    is_main: bool,
+) -> Predictions:
+    """The members' scores as one table, and the verdict on every image."""
+    logits = np.full((len(manifest), len(scorers.members)), np.nan)
+    for block in blocks:
+        logits[block.indices] = block.logits
+    whole = combine(logits, scorers.shares, scorers.combine)
+    recipe_hash = "+".join(recipe.hash for recipe in scorers.recipes)
+    table = prediction_table(manifest, whole, recipe_hash, key, scorers.unit)
+    every = {(r.path, r.member, r.image_id): r for block in blocks for r in block.rejects}
+    rejects = [every[place] for place in sorted(every)]  # a file may hold several images
+    flagged = manifest["flags"][np.isfinite(whole)].map(len) > 0
+    inputs = len(manifest) if is_done else len(flagged) + len(rejects)
+    counts = count_verdicts(inputs, flagged, rejects)
+    return Predictions(table, rejects, counts, is_main, "done" if is_done else "preempted")
+
+
+def _order(manifest: pd.DataFrame, scorers: Scorers, options: PredictOptions) -> Order:
+    units = build_units(manifest, scorers.unit)
+    if options.out_of_fold:
+        return out_of_fold(manifest, options.cohort, units, options.batch, scorers)
+    return every_member(units, options.batch, len(scorers.members))
+
+
+def _threads(options: PredictOptions, world: World) -> int:
+    """Threads of torch on a CPU: this rank's share of the cores."""
+    return max(_LEAST_THREADS, options.loader.threads or core_count() // world.local_size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What this rank is to score, and the signal to leave it."""
+
+    records: list[ImageRecord]
+    scorers: Scorers
+    order: Order
+    options: PredictOptions
+    world: World
+    stop: Event
+
+    def score(self, unfinished: Unfinished) -> list[BlockScores]:
+        """The blocks that are scored from here on, of all ranks; all call it."""
+        world = self.world
+        done = np.array([scores.block for scores in unfinished.done], dtype=np.int64)
+        left = np.setdiff1d(np.arange(len(self.order.blocks)), done)
+        own = []
+        if len(left):
+            with closing(self._pass(left[world.rank :: world.size])) as scored:
+                for scores in scored:
+                    unfinished.add(scores)
+                    own.append(scores)
+                    if self.stop.is_set():
+                        break
+        return [scores for found in world.gather(own) for scores in found]
+
+    def _pass(self, numbers: NDArray[np.int64]) -> Generator[BlockScores]:
+        options, world = self.options, self.world
+        for member in self.scorers.members:
+            member.model.to(world.device)
+        recipes = self.scorers.recipes
+        opened = options.open_source(self.records, recipes, options.loader, options.device)
         with opened as source:
-            scores = score_pass(model, source, blocks, world, views=VIEWS[scorer.unit])
-            logits = collect(scores, len(manifest), world)
-            rejects = gather_rejects(source, world)
-    table = prediction_table(manifest, logits, scorer.recipe.hash, options.key)
-    flagged = manifest["flags"][np.isfinite(logits)].map(len) > 0
-    counts = count_verdicts(len(manifest), flagged, rejects)
-    return Predictions(table, rejects, counts, world.is_main)
+            if options.unfinished is not None:
+                note_in_flight(source, options.unfinished, world)
+            yield from score_blocks(self.scorers, source, self.order, numbers, world, options.tta)

@@ -2,61 +2,22 @@
 
 import dataclasses
 import threading
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from dali_pipelines.cpu.decode import decode
 from dali_pipelines.in_flight import InFlight, read_ids
-from dali_pipelines.loader import Loader
-from dali_pipelines.loader_settings import LoaderSettings
-from dali_pipelines.manifest import read_manifest
-from dali_pipelines.manifest_rows import to_records
 from dali_pipelines.pixel_settings import DecodeSettings, ResizeSettings, StretchSettings
 from dali_pipelines.plan import EMPTY, sequential_blocks, shuffled_blocks
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.records import GivenBox
 from dali_pipelines.roi_settings import RoiSettings
-from dali_pipelines.verdicts import Reason, guarded
+from dali_pipelines.verdicts import Reason
 from dali_pipelines.voi_settings import Voi
-from tests.dali_pipelines.gpu.compared_batches import assert_same, collect, on_cpu
-from tests.dali_pipelines.gpu.emulated_dali import EmulatedDali
+from tests.dali_pipelines.gpu.compared_batches import RECIPE, assert_same, collect, on_cpu
 
 pytestmark = pytest.mark.usefixtures("each_device")
-
-RECIPE = Recipe("test", resize=ResizeSettings(size=(24, 16)))
-
-
-@pytest.fixture
-def records(phantom_manifest):
-    """Twelve phantoms in mixed syntaxes."""
-    return to_records(read_manifest(phantom_manifest))[:12]
-
-
-@pytest.fixture
-def gpu(monkeypatch):
-    """gpu(records, recipe=..., fault=..., **settings) -> a loader whose GPU is emulated."""
-    loaders = []
-
-    def decode_here(decoder, item):  # a child takes a second to start
-        decoder.counts[f"imagecodecs {item.record.stream.kind}"] += 1
-        return guarded(partial(decode, item))
-
-    def make(records, recipe=RECIPE, fault=None, sound=True, **settings):
-        if recipe.decode.reduce == 0:
-            monkeypatch.setattr("dali_pipelines.decoder.Decoder.decode_alone", decode_here)
-        monkeypatch.setattr("dali_pipelines.steps._missing_for_gpu", lambda: "")
-        monkeypatch.setattr("dali_pipelines.gpu.decoder.can_decode_lossless", lambda: sound)
-        monkeypatch.setattr("dali_pipelines.gpu.decoder._new_dali", lambda _: EmulatedDali(fault))
-        loader = Loader(records, recipe, LoaderSettings(threads=2, **settings), "gpu")
-        loaders.append(loader)
-        return loader
-
-    yield make
-    for loader in loaders:
-        loader.close()
 
 
 @pytest.mark.parametrize("together", [0, 8, 100])

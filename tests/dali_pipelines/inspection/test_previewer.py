@@ -10,7 +10,7 @@ from PIL import Image
 
 import dali_pipelines.decoder
 import dali_pipelines.inspection.previewer
-from dali_pipelines.inspection.contact_sheet import display_values
+from dali_pipelines.inspection.display_values import display_values
 from dali_pipelines.inspection.previewer import preview_images
 from dali_pipelines.loader import Loader
 from dali_pipelines.manifest import read_manifest

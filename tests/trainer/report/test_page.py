@@ -1,62 +1,203 @@
-"""The page: self-contained, escaped, and honest where a figure is not defined."""
+"""The page: self-contained, escaped, honest where a figure is not defined, and without a path."""
 
+import re
+from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pytest
 
-from dali_pipelines.recipe import Recipe
-from trainer.metrics.figures import evaluate_scores
-from trainer.report.page import RejectLine, Report, write_report
+from dali_pipelines.loader_settings import LoaderSettings
+from dali_pipelines.verdicts import Reason, Reject
+from tests.trainer.report.toy_run import write_run
+from trainer.decisions.decision import Decision
+from trainer.evaluation.options import EvaluationOptions
+from trainer.report.build import ReportOptions, Sources, build_report
+from trainer.report.page import RESEARCH_USE, write_card, write_report
+from trainer.report.run_facts import read_runs
 
-
-def page_of(scores: pd.DataFrame, path: Path, rejects: list[RejectLine] | None = None) -> str:
-    report = Report(
-        title="A <run>",
-        summary="made of & from",
-        notice="synthetic",
-        recipe=Recipe("plain"),
-        scores=scores,
-        figures=evaluate_scores(scores),
-        sheet_png=b"not really a picture",
-        inputs=9,
-        rejects=rejects or [],
-        facts={"torch": "2 <script>"},
-    )
-    write_report(report, path)
-    return path.read_text(encoding="utf-8")
+QUICK = EvaluationOptions(repeats=100)
+EMPTY = Reject("/secret/a.dcm", "", "", "read", Reason.EMPTY, "the file has <0> bytes")
 
 
-def scores(labels: list[int]) -> pd.DataFrame:
+def scores(labels: list[int | None]) -> pd.DataFrame:
+    """Two images of two patients, and more as labels ask, of two vendors."""
+    n = len(labels)
     return pd.DataFrame(
         {
-            "image_id": [f"i{k}" for k in range(4)],
-            "patient_id": ["p", "p", "q", "q"],
-            "laterality": ["L", "R", "L", "R"],
-            "prob": [0.9, 0.2, 0.3, 0.1],
-            "cancer": labels,
+            "image_id": [f"{k:032x}" for k in range(n)],
+            "patient_id": [f"p{k // 2}" for k in range(n)],
+            "exam_id": [f"e{k // 2}" for k in range(n)],
+            "laterality": ["L", "R"] * (n // 2),
+            "view": ["CC"] * n,
+            "prob": np.linspace(0.9, 0.1, n),
+            "cancer": pd.array(labels, dtype="Int64"),
+            "vendor": ["<Maker>", "Other"] * (n // 2),
         }
     )
 
 
-def test_figures_and_rejects_are_on_the_page(tmp_path: Path) -> None:
-    rejects = [RejectLine("abc", "read", "E_EMPTY", "the file has <0> bytes")]
-    page = page_of(scores([1, 0, 0, 0]), tmp_path / "report.html", rejects)
-    assert "<td>image</td><td>4</td><td>1</td><td>1.000</td>" in page.replace("\n", "")
-    assert "1 of 9 inputs gave no image" in page
-    assert "the file has &lt;0&gt; bytes" in page
-    assert "A &lt;run&gt;" in page
-    assert "<script" not in page
+def page_of(path: Path, sources: Sources, title: str = "A <run>") -> str:
+    write_report(build_report(sources, ReportOptions(title, "synthetic & so on")), path)
+    return path.read_text(encoding="utf-8")
 
 
-def test_an_undefined_figure_is_a_dash_and_no_reject_is_said(tmp_path: Path) -> None:
-    page = page_of(scores([0, 0, 0, 0]), tmp_path / "report.html")
-    assert "<td>image</td><td>4</td><td>0</td><td>-</td>" in page.replace("\n", "")
-    assert "None of 9 inputs was rejected" in page
+class Text(HTMLParser):
+    """The words of a page, and that every element is closed."""
+
+    VOID = ("meta", "link", "img", "input", "br")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
 
 
-def test_the_page_asks_nothing_of_the_network_and_is_the_same_twice(tmp_path: Path) -> None:
-    first = page_of(scores([1, 0, 0, 0]), tmp_path / "a.html")
-    assert first == page_of(scores([1, 0, 0, 0]), tmp_path / "b.html")
-    assert 'src="http' not in first
-    assert 'href="http' not in first
-    assert first.count('src="data:image/') == 2
+def words(page: str) -> str:
+    reader = Text()
+    reader.feed(page)
+    assert reader.open == []
+    return " ".join(" ".join(reader.words).split())
+
+
+def test_figures_subgroups_and_rejects_are_on_the_page(tmp_path: Path) -> None:
+    sources = Sources(scores([1, 0, 1, 0, 0, 0]), "Told.", QUICK, rejects=[EMPTY])
+    page = page_of(tmp_path / "report.html", sources)
+    text = words(page)
+    # breasts: each image is its own, at 0.9 1, 0.74 0, 0.58 1, 0.42 0, 0.26 0, 0.1 0
+    assert "AUROC by breast 0.875" in text
+    assert "scored 6 6 3 3" in text
+    assert "with cancer 2 2 2 2" in text
+    assert "Few patients:" in text
+    assert "Told. Views, breasts and exams are joined by mean/max/max" in text
+    assert "1 inputs gave no image" in text
+    assert "the file has <0> bytes" in text
+    assert "A <run>" in text
+    assert "<Maker> few" in text
+    assert RESEARCH_USE in text
+    assert page.count("<svg") == 4 + 2  # four charts, a mark for each vendor
+
+
+def test_counts_at_the_threshold_worked_by_hand(tmp_path: Path) -> None:
+    decision = Decision("breast", "f1", 0.5, chosen_on={"rows": 40, "positives": 9})
+    options = EvaluationOptions(repeats=100, decision=decision)
+    page = page_of(tmp_path / "r.html", Sources(scores([1, 0, 1, 0, 0, 1]), evaluation=options))
+    text = words(page)
+    assert "cancer no cancer score from 0.500 2 1 below 1 2" in text
+    assert "sensitivity 0.667" in text
+    assert "by the rule f1 on scores by breast (40 rows, 9 positives)" in text
+    assert ">threshold</text>" in page
+
+
+def test_an_undefined_figure_is_a_dash_and_there_is_no_curve(tmp_path: Path) -> None:
+    page = page_of(tmp_path / "r.html", Sources(scores([0, 0, 0, 0]), evaluation=QUICK))
+    assert "AUROC by breast -" in words(page)
+    assert "One class is missing" in words(page)
+    assert "nan" not in page.lower().replace("financ", "")
+
+
+@pytest.mark.parametrize("labels", [[None, None], []])
+def test_scores_without_a_label_have_no_figures(tmp_path: Path, labels: list) -> None:
+    page = page_of(tmp_path / "r.html", Sources(scores(labels), evaluation=QUICK))
+    assert 'id="scores"' not in page
+    assert "No input was rejected" in words(page)
+
+
+def test_the_page_loads_nothing_runs_nothing_and_is_the_same_twice(tmp_path: Path) -> None:
+    sources = Sources(scores([1, 0, 1, 0]), evaluation=QUICK)
+    first = page_of(tmp_path / "a.html", sources)
+    assert first == page_of(tmp_path / "b.html", sources)
+    assert "default-src 'none'" in first
+    assert not re.search(r'(src|href)="(?!data:|#)', first)
+    assert "<script" not in first
+    assert "url(" not in first
+    assert not re.search(r"\bon\w+=", first)
+
+
+def test_every_anchor_of_the_page_is_there(tmp_path: Path) -> None:
+    runs = read_runs(write_run(tmp_path / "run"))
+    page = page_of(tmp_path / "r.html", Sources(scores([1, 0, 1, 0]), evaluation=QUICK, runs=runs))
+    anchors = re.findall(r'href="#(\w+)"', page)
+    assert {"scores", "subgroups", "training", "rejects", "setup"} == set(anchors)
+    assert all(f'id="{anchor}"' in page for anchor in anchors)
+
+
+def test_what_a_run_knows_of_places_and_machines_is_not_on_the_page(tmp_path: Path) -> None:
+    runs = read_runs(write_run(tmp_path / "run"))
+    page = page_of(tmp_path / "r.html", Sources(runs=runs, rejects=[EMPTY, *runs[0].rejects]))
+    assert "E_TRUNCATED" in page
+    assert "weights.pt" in page
+    assert "dali j2k 40" in words(page)
+    for secret in ("/home", "/secret", "ward-7", str(tmp_path)):
+        assert secret not in page
+
+
+def test_exams_hang_on_the_page_with_their_heat_maps(
+    phantom_manifest: Path, toy_scorers, tmp_path: Path
+) -> None:
+    from dali_pipelines.manifest import read_manifest
+    from dali_pipelines.pixel_settings import ResizeSettings
+    from dali_pipelines.recipe import Recipe
+    from trainer.scores.table import prediction_table
+
+    manifest = read_manifest(phantom_manifest)
+    table = prediction_table(manifest, np.linspace(-3, 3, len(manifest)), "hash", b"k" * 16)
+    scorers = toy_scorers(Recipe("toy", resize=ResizeSettings(size=(64, 48))), held_out=(0, 1))
+    sources = Sources(table, "", QUICK, manifest, scorers=scorers)
+    quick = LoaderSettings(isolation="thread", threads=1)
+    report = build_report(sources, ReportOptions(exams=1, device="cpu", loader=quick))
+    write_report(report, tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert page.count('<figure class="exam">') == sum(len(g.exams) for g in report.exams) >= 2
+    first = page[page.index('<figure class="exam">') :]
+    hung = re.findall(r'<span class="view">([^<]*)<', first)[:4]
+    assert hung == ["R CC", "L CC", "R MLO", "L MLO"]
+    assert first.count("data:image/jpeg") >= 8
+    assert not set(manifest["patient_id"]) & set(re.findall(r"\w+", page))
+    assert not any(uid in page for uid in manifest["sop_instance_uid"])
+    assert str(phantom_manifest.parent) not in page
+
+
+def test_the_card_says_what_only_the_owner_can_and_counts_the_rest(tmp_path: Path) -> None:
+    runs = read_runs(write_run(tmp_path / "run"))
+    sources = Sources(scores([1, 0, 1, 0, 0, 0]), "Told.", QUICK, runs=runs, rejects=[EMPTY])
+    report = build_report(sources, ReportOptions("A|run"))
+    write_card(report, tmp_path / "MODEL_CARD.md")
+    card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card.startswith("# Model card: A\\|run\n")
+    assert RESEARCH_USE in card
+    assert "## Intended use\n\n\N{MATHEMATICAL LEFT WHITE SQUARE BRACKET} Owner:" in card
+    assert "| AUROC | 0.875 (" in card
+    assert "| scored, with cancer | 6, 2 | 6, 2 | 3, 2 | 3, 2 |" in card
+    assert r"| \<Maker\> |" in card
+    assert "- Scores are not calibrated" in card
+    assert "2 of 3 scored patients have cancer" in card
+    assert "/home" not in card
+
+
+def test_every_row_of_a_table_of_the_card_has_as_many_cells_as_its_head(tmp_path: Path) -> None:
+    decision = Decision("breast", "f1", 0.5)
+    options = EvaluationOptions(repeats=100, decision=decision)
+    write_card(
+        build_report(Sources(scores([1, 0, 1, 0]), evaluation=options), ReportOptions()),
+        tmp_path / "card.md",
+    )
+    cells: list[int] = []
+    for line in (tmp_path / "card.md").read_text().splitlines():
+        if line.startswith("|"):
+            cells.append(len(re.findall(r"(?<!\\)\|", line)))
+        else:
+            assert len(set(cells)) <= 1
+            cells = []

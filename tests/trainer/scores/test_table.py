@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dali_pipelines.errors import ConfigError, DatasetError
 from dali_pipelines.identity import image_id
-from trainer.aggregation.levels import breast_scores, patient_scores
-from trainer.scores.table import key_path, prediction_table, read_predictions, write_csv
+from trainer.aggregation.levels import aggregate
+from trainer.scores.table import key_path, prediction_table
 
 KEY = bytes(range(32))
 
@@ -21,11 +20,13 @@ def test_scored_images_are_named_by_hashes_alone(toy_frame: pd.DataFrame) -> Non
     assert table["cancer"].to_list() == [1, 1, 0]
     assert table["fold"].to_list() == [0, 0, 0]
     assert set(table["recipe_hash"]) == {"abc"}
+    exams = table["exam_id"].to_list()
+    assert exams[0] == exams[1] == image_id(KEY, "exam:p00\0001.3.p00") != exams[2]
     patients = table["patient_id"].to_list()
     assert patients[0] == patients[1] == image_id(KEY, "patient:p00") != patients[2]
     assert list(table.columns) == [
-        "image_id", "patient_id", "laterality", "view", "prob", "logit", "cancer", "fold",
-        "recipe_hash",
+        "image_id", "patient_id", "exam_id", "laterality", "view", "view_modifiers", "prob",
+        "logit", "cancer", "fold", "recipe_hash",
     ]  # fmt: skip
 
 
@@ -48,60 +49,51 @@ def test_images_of_unknown_patients_are_one_patient_a_study(toy_frame: pd.DataFr
     assert hashed.nunique() == 16
 
 
-def test_a_table_comes_back_from_its_file(toy_frame: pd.DataFrame, tmp_path: Path) -> None:
-    path = tmp_path / "p.csv"
-    numbered = toy_frame.assign(patient_id=[f"{i // 4:03d}" for i in range(64)])
-    partly = numbered.assign(cancer=numbered["cancer"].where(numbered.index > 3))
-    table = prediction_table(partly, np.linspace(-3, 3, 64), "0123456789e2", None)
-    write_csv(table, path)
-    back = read_predictions(path)
-    assert back["patient_id"].iloc[5] == "001"
-    assert back["recipe_hash"].iloc[0] == "0123456789e2"
-    assert back["cancer"].isna().sum() == 4
-    assert back["prob"].to_list() == table["prob"].to_list()
-
-
-def test_an_id_that_reads_as_missing_stays_an_id(tmp_path: Path) -> None:
-    path = tmp_path / "p.csv"
-    path.write_text(
-        "image_id,patient_id,laterality,prob,cancer,fold\n"
-        "NA,None,,0.5,,0\nnull,nan,L,0.25,1,NA\nN/A,NULL,R,,0,1\n"
+def test_exams_are_studies_and_raw_ones_named_so(toy_frame: pd.DataFrame) -> None:
+    later = toy_frame.assign(
+        study_instance_uid=["1.3.a"] * 2
+        + ["1.3.b"] * 2
+        + toy_frame["study_instance_uid"][4:].tolist()
     )
-    table = read_predictions(path)
-    assert table["image_id"].to_list() == ["NA", "null", "N/A"]
-    assert table["patient_id"].to_list() == ["None", "nan", "NULL"]
-    assert table["cancer"].isna().to_list() == [True, False, False]
-    assert table["fold"].isna().to_list() == [False, True, False]
-    assert table["prob"].isna().to_list() == [False, False, True]
-    assert set(patient_scores(breast_scores(table))["patient_id"]) == {"None", "nan", "NULL"}
-    assert breast_scores(table)["laterality"].to_list() == ["R", "?", "L"]  # by patient
+    raw = prediction_table(later, np.zeros(64), "abc", None)
+    assert raw["exam_id"].to_list()[:5] == ["1.3.a", "1.3.a", "1.3.b", "1.3.b", "1.3.p01"]
+    hashed = prediction_table(later, np.zeros(64), "abc", KEY)
+    assert hashed["exam_id"].nunique() == raw["exam_id"].nunique() == 17
+    assert not set(hashed["exam_id"]) & {*hashed["patient_id"], *hashed["image_id"]}
 
 
-def test_what_is_no_table_of_scores_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no predictions"):
-        read_predictions(tmp_path / "absent.csv")
-    path = tmp_path / "p.csv"
-    for text, message in (
-        ("", "no table of scores"),
-        ("a,b\n1,2\n", "lacks the column image_id, prob"),
-        ("image_id,prob,cancer\nx,0.5,maybe\n", "no table of scores"),
-        ("image_id,prob,cancer\nx,0.5,0.5\n", "no table of scores"),
-        ("image_id,prob\nx,high\n", "no table of scores"),
-        ("image_id,prob\nx,0.5\ny,0.5\nx,0.5\n", "1 rows of an image that has a row already"),
-        ("image_id,patient_id,prob\nx,,0.5\ny,p,0.5\n", "1 rows with an empty patient_id"),
-    ):
-        path.write_text(text)
-        with pytest.raises(DatasetError, match=message):
-            read_predictions(path)
-    path.write_text("patient_id,laterality,prob,images\nx,L,0.5,2\n")
-    with pytest.raises(DatasetError, match="lacks the column image_id; wanted is the CSV with a r"):
-        read_predictions(path)
-    path.write_bytes(b"PAR1" + bytes(range(200, 255)))
-    with pytest.raises(DatasetError, match="is a parquet file, such as a manifest; wanted is the"):
-        read_predictions(path)
-    path.write_bytes(b"image_id,prob\n\xff,0.5\n")
-    with pytest.raises(DatasetError, match="no table of scores"):
-        read_predictions(path)
+def test_studies_of_one_image_each_are_one_exam(toy_frame: pd.DataFrame) -> None:
+    apart = toy_frame.assign(study_instance_uid=[f"1.3.{i}" for i in range(64)])
+    raw = prediction_table(apart, np.zeros(64), "abc", None)
+    assert raw["exam_id"].to_list() == raw["patient_id"].to_list()
+    assert prediction_table(apart, np.zeros(64), "abc", KEY)["exam_id"].nunique() == 16
+
+
+def test_the_same_exam_number_of_two_patients_is_two_exams(toy_frame: pd.DataFrame) -> None:
+    bare = toy_frame.assign(study_instance_uid="", exam_id="1")
+    hashed = prediction_table(bare, np.zeros(64), "abc", KEY)
+    assert hashed["exam_id"].nunique() == 16
+    raw = prediction_table(bare, np.zeros(64), "abc", None)
+    assert set(raw["exam_id"]) == {"1"}
+    assert len(aggregate(raw, "exam")) == 16
+
+
+def test_modifiers_are_joined(toy_frame: pd.DataFrame) -> None:
+    modifiers = [["M", "S"], ["ID"], *[[]] * 62]
+    table = prediction_table(toy_frame.assign(view_modifiers=modifiers), np.zeros(64), "abc", KEY)
+    assert table["view_modifiers"].to_list()[:3] == ["M;S", "ID", ""]
+
+
+def test_images_of_a_unit_name_its_first_one_with_a_score(toy_frame: pd.DataFrame) -> None:
+    logits = np.zeros(64)
+    logits[0] = np.nan
+    breasts = prediction_table(toy_frame, logits, "abc", KEY, "breast")
+    assert breasts["unit_id"].to_list()[:5] == ["p00LMLO", "p00RCC", "p00RCC", "p01LCC", "p01LCC"]
+    exams = prediction_table(toy_frame, logits, "abc", None, "exam")
+    firsts = exams["unit_id"].to_list()[:4]
+    assert firsts[0] == firsts[1] == firsts[2] != firsts[3]
+    assert firsts[0] in set(exams["image_id"])
+    assert "unit_id" not in prediction_table(toy_frame, logits, "abc", KEY).columns
 
 
 def test_the_key_lies_beside_the_manifest() -> None:

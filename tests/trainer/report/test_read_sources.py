@@ -1,0 +1,113 @@
+"""What a report is made from: a run and its scores, or predictions with the run behind them."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dali_pipelines.errors import CheckpointError
+from dali_pipelines.rejects.table import rejects_beside, write_rejects
+from dali_pipelines.verdicts import Reason, Reject
+from tests.trainer.report.toy_run import write_run
+from trainer.aggregation.policy import parse_aggregation
+from trainer.checksums import file_sha256
+from trainer.report.build import ReportOptions, Sources, build_report
+from trainer.report.read_sources import Places, read_sources
+from trainer.run_folder import BEST, MODEL, SCORES
+
+NO_PICTURES = ReportOptions(exams=0)
+
+
+def read(source: Path, **places: Any) -> Sources:
+    return read_sources(Places(source, **places), None, repeats=100, seed=0)
+
+
+@pytest.fixture
+def run(toy_runs) -> Path:
+    toy_runs("run")
+    return toy_runs.folder / "run"
+
+
+@pytest.fixture
+def predictions(run: Path, tmp_path: Path) -> Path:
+    """The scores of the run's best checkpoint, with the document that names it."""
+    path = tmp_path / "predictions.csv"
+    path.write_bytes((run / SCORES).read_bytes())
+    decision = {
+        "level": "patient", "rule": "youden", "threshold": 0.4, "calibration": None,
+        "chosen_on": {},
+    }  # fmt: skip
+    about = {
+        "members": [{"sha256": file_sha256(run / BEST)}, {"sha256": "0"}],
+        "aggregation": "max/max/max",
+        "decision": decision,
+        "out_of_fold": True,
+    }
+    (tmp_path / "predictions_about.json").write_text(json.dumps(about))
+    return path
+
+
+def test_a_run_has_its_scores_its_decision_and_its_network(run: Path, toy_manifest: Path) -> None:
+    lost = Reject("/toy/gone.dcm", "", "", "read", Reason.EMPTY, "no bytes")
+    write_rejects([lost], rejects_beside(toy_manifest))
+    sources = read(run, manifest=toy_manifest)
+    assert len(sources.scores) == len(pd.read_csv(run / SCORES))
+    assert "flatters the scores" in sources.scored
+    assert sources.evaluation.decision.level == "breast"
+    assert sources.rejects == [lost]
+    assert [member.held_out for member in sources.scorers.members] == [0]
+    report = build_report(sources, NO_PICTURES)
+    assert report.rejects.inputs == 64 + 1
+    assert report.scores.main == "breast"
+    assert report.receipt.clean
+    assert report.model.networks[0].sha256 == file_sha256(run / MODEL)
+    assert report.runs == 1
+
+
+def test_another_aggregation_has_no_decision(run: Path) -> None:
+    how = parse_aggregation("max/max")
+    sources = read_sources(Places(run), how, repeats=100, seed=0)
+    assert sources.evaluation.how == how
+    assert sources.evaluation.decision is None
+
+
+def test_predictions_bring_their_choices_and_find_their_network_in_the_run(
+    run: Path, predictions: Path
+) -> None:
+    sources = read(predictions, run=run)
+    assert str(sources.evaluation.how) == "max/max/max"
+    assert sources.evaluation.decision.threshold == 0.4
+    assert [member.sha256 for member in sources.scorers.members] == [file_sha256(run / BEST)]
+    assert sources.scored == (
+        "The scores are of 2 networks, each image scored by those that never saw it."
+    )
+    assert build_report(sources, NO_PICTURES).scores.main == "patient"
+
+
+def test_networks_that_did_not_make_the_predictions_are_refused(
+    run: Path, predictions: Path
+) -> None:
+    with pytest.raises(CheckpointError, match="made by other networks"):
+        read(predictions, checkpoints=(run / MODEL,))
+
+
+def test_a_run_without_the_network_gives_no_heat_maps_and_says_so(
+    run: Path, predictions: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (predictions.parent / "predictions_about.json").unlink()
+    with caplog.at_level(logging.WARNING, "mammo.report"):
+        sources = read(predictions, run=run)
+    assert sources.scorers is None
+    assert "name it with --ckpt" in caplog.text
+    assert sources.scored == "These are the scores of a predictions file."
+
+
+def test_a_run_that_is_not_done_has_curves_alone(tmp_path: Path) -> None:
+    report = build_report(read(write_run(tmp_path / "run")), NO_PICTURES)
+    assert report.scores is None
+    assert report.curves is not None
+    assert report.data is None
+    assert set(report.anchors) == {"training", "rejects", "setup"}

@@ -1,0 +1,47 @@
+"""Two models on the same rows, compared by drawing patients."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.intervals.bootstrap import BIASED, Patients, Weights, spreads_of_draws, units_of
+from trainer.intervals.interval import Comparison
+from trainer.intervals.spread import difference_interval
+from trainer.metrics.figures import figures_of_draws
+from trainer.metrics.ranked import Floats, Ints, Ranked
+
+
+def paired_bootstrap(  # noqa: PLR0913 - the options of an evaluation, given by name
+    labels: Ints,
+    a: NDArray[np.floating],
+    b: NDArray[np.floating],
+    patients: Patients,
+    figures: Sequence[str],
+    *,
+    repeats: int = 1000,
+    seed: int = 0,
+    thresholds: tuple[float, float] | None = None,
+    confidence: float = 0.95,
+) -> dict[str, Comparison | None]:
+    """How much greater each figure is with scores `b` than with `a`, both of the same rows (n,).
+
+    Each draw has the same patients for both models, so what is hard or easy for both cancels out.
+    `thresholds` are those of a and of b, for THRESHOLD_FIGURES. None where the data do not define
+    the figure, where fewer than two patients have a positive (or a negative) row, and for BIASED.
+    """
+    first, second = Ranked.of(labels, a), Ranked.of(labels, b)
+    of_a, of_b = thresholds or (None, None)
+    judged = [name for name in figures if name not in BIASED]
+
+    def differences(weights: Weights) -> dict[str, Floats]:
+        before = figures_of_draws(first.under(weights), judged, of_a)
+        after = figures_of_draws(second.under(weights), judged, of_b)
+        return {name: after[name] - before[name] for name in judged}
+
+    found: dict[str, Comparison | None] = dict.fromkeys(figures)
+    for name, spread in spreads_of_draws(differences, patients, repeats, seed).items():
+        units = units_of(name, labels, patients)
+        if spread is not None and units > 1:
+            found[name] = difference_interval(*spread, units, confidence)
+    return found
