@@ -58,6 +58,7 @@ bench: $(BENCH)  ## measure start-up, each part, us against others (DATA=files):
 	$(BIN)/python -m benchmarks.peers $(DATA:%=--data %)
 	$(BIN)/python -m benchmarks.reduced_decode $(DATA:%=--data %)
 	$(BIN)/python -m benchmarks.train_overhead
+	$(BIN)/python -m benchmarks.multi_recipe
 	$(BIN)/python -m benchmarks.readme
 
 $(BENCH): $(RUN)

@@ -20,8 +20,8 @@ def command(*, out: Path, patients: int, seed: int, device: str, as_json: bool) 
     mammo demo
 
     Writes synthetic DICOM files, then scans, splits, trains, predicts and evaluates as the
-    commands of these names do, and puts a page with curves and pictures at OUT/report.html. Needs
-    no GPU, no data and no network. Synthetic results prove nothing clinical.
+    commands of these names do, and puts a page with curves and pictures at OUT/report.html, a model
+    card beside it. Needs no GPU, no data and no network. Synthetic results prove nothing clinical.
     """
     import json
 

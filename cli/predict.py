@@ -23,7 +23,13 @@ from cli.options import (
     review_option,
     shards_option,
 )
-from cli.prediction_files import FORMATS, Target, find_target, write_predictions
+from cli.prediction_files import (
+    FORMATS,
+    Target,
+    find_target,
+    require_possible,
+    write_predictions,
+)
 from dali_pipelines.errors import DatasetError
 from trainer.ranks import is_rank
 
@@ -165,6 +171,8 @@ def command(
 
     wanted = _read_recipe(recipe)
     scorers = _prepared_by(load_scorers(checkpoints, wanted, combine, weights), review, shards)
+    how = how or scorers.aggregation
+    require_possible(target, scorers, how)
     if nproc > 1 and not is_rank():  # a mistake above is said once
         from trainer.launch import launch
 
@@ -185,7 +193,6 @@ def command(
             click.echo("stopped; the same command goes on from here", err=True)
         ctx.exit(PREEMPTED)
     if predictions.is_main:
-        how = how or scorers.aggregation
         facts = write_predictions(target, inputs, scorers, options, predictions, how)
         _say(target, inputs, predictions, facts, limit, as_json=as_json)
 

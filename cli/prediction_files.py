@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trainer.prediction.inputs import Inputs
     from trainer.prediction.predict import Predictions, PredictOptions
     from trainer.prediction.scorers import Scorers
+    from trainer.scores.submission import SubmissionOptions
 
 SUBMISSIONS: Final = ("rsna", "spr")
 FORMATS: Final = ("csv", "json", "parquet", *SUBMISSIONS)
@@ -73,6 +74,26 @@ def find_target(
     return Target(out, known, like, column or "prob", prior)
 
 
+def require_possible(target: Target, scorers: "Scorers", how: "Aggregation") -> None:
+    """Raise, before hours of scoring, what a submission would end with after them.
+
+    ConfigError where its options do not fit the scorers or there is no file of --like, DatasetError
+    where that names no rows of the competition.
+    """
+    if target.is_submission:
+        from trainer.scores.submission import find_rows
+
+        find_rows(cast("Any", target.kind), _options(target, how, scorers.decision_by(how)))
+
+
+def _options(
+    target: Target, how: "Aggregation", decision: "Decision | None"
+) -> "SubmissionOptions":
+    from trainer.scores.submission import SubmissionOptions
+
+    return SubmissionOptions(how, decision, cast("Any", target.column), target.like, target.prior)
+
+
 def write_predictions(
     target: Target,
     inputs: "Inputs",
@@ -112,17 +133,18 @@ def _submit(
     how: "Aggregation",
     decision: "Decision | None",
 ) -> dict[str, Any]:
-    """Write the competition's file, and the rejects."""
+    """Write the competition's file, look whether it would take it, and write the rejects."""
     from dali_pipelines.rejects.table import rejects_beside, write_rejects
-    from trainer.scores.submission import SubmissionOptions, submission
+    from trainer.scores.check_submission import check_submission
+    from trainer.scores.submission import submission
     from trainer.scores.writing import write_scores
 
-    out, kind, column = target.out, cast("Any", target.kind), cast("Any", target.column)
+    out, kind = target.out, cast("Any", target.kind)
     out.parent.mkdir(parents=True, exist_ok=True)
     rejected = write_rejects(rejects, rejects_beside(out))
-    options = SubmissionOptions(how, decision, column, target.like, target.prior)
-    rows = submission(table, manifest, kind, options)
+    rows = submission(table, manifest, kind, _options(target, how, decision))
     write_scores(rows, out)
+    check_submission(out, kind, target.like)
     return {
         "submission": {"path": str(out), "n": len(rows)},
         "rejects": {"path": str(rejects_beside(out)), "n": rejected},

@@ -128,7 +128,7 @@ def test_members_of_two_recipes_share_a_pass_and_every_format_holds_the_same(
     for out in (tmp_path / "p.csv", tmp_path / "p.json", tmp_path / "q" / "p.parquet"):
         said = _run(archive / "m.parquet", "--ckpt", *paths, "-O", out, "--tta", "")
         assert said.exception is None
-        assert sorted(path.name for path in out.parent.glob("p_breast*"))[-1].endswith(out.suffix)
+        assert len(list(out.parent.glob(f"p_*{out.suffix}"))) >= 3  # breasts, exams, patients
         tables.append(read_predictions(out))
     assert tables[0]["prob"].to_list() == pytest.approx(((alone[0] + alone[1]) / 2).to_list())
     assert "+" in tables[0]["recipe_hash"][0]

@@ -23,6 +23,7 @@ from trainer.networks.build import build_model
 
 BATCH: Final = 8
 LONGEST_S: Final = 1800.0  # of a busy machine
+_PATIENCE_S: Final = 5.0
 _DAMAGED: Final = 20  # one image in so many
 _CROPPED: Final = load_recipe("demo", ["resize.size=[64, 48]"])
 _WHOLE: Final = load_recipe(
@@ -114,8 +115,18 @@ def kill_at(
     time.sleep(delay_s)
     for victim in victims:
         processes[victim].kill()
-    exit_codes(processes)
+    _end(processes)
     return None if out.exists() else kept(out)
+
+
+def _end(processes: Sequence[ForkServerProcess]) -> None:
+    """As torchrun ends the ranks that are left: they are asked to, and then made to."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(_PATIENCE_S)
+        process.kill()
+        process.join()
 
 
 def kept(out: Path) -> int:
@@ -130,10 +141,10 @@ def kept(out: Path) -> int:
 
 
 def moments(seed: int, blocks: int, deaths: int) -> list[tuple[int, float]]:
-    """When to die: so many blocks and so many seconds after the one before."""
+    """When to die: so many blocks, and then so many seconds, after a start."""
     chance = random.Random(seed)
-    most = max(1, blocks // (2 * deaths))  # so that several are met before the end
-    return [(chance.randint(0, most), chance.uniform(0, 0.2)) for _ in range(deaths)]
+    most = max(2, blocks // (2 * deaths))  # so that several are met before the end
+    return [(chance.randint(1, most), chance.uniform(0, 0.2)) for _ in range(deaths)]
 
 
 def exit_codes(processes: Sequence[ForkServerProcess]) -> list[int | None]:

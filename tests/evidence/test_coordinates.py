@@ -1,8 +1,8 @@
 """A box drawn on what a network sees lies, brought back to the file, where it belongs.
 
-Four soft spots are painted into phantoms of nearly detector size, at fractional px. They are found
-again in the prepared pixels, by those alone; the boxes between them, brought back, must have their
-edges within 1 px of the file's: for every recipe, and as it leaves out what wavelet levels it can.
+Four soft spots are painted into phantoms at fractional px. They are found again in the prepared
+pixels, by those alone; the boxes between them, brought back, must have their edges within 1 px of
+the file's: for every recipe, and as it leaves out what wavelet levels it can.
 """
 
 from collections.abc import Callable
@@ -21,18 +21,18 @@ from tests.dali_pipelines.marked_phantoms import Marked, find_spots, write_marke
 pytestmark = pytest.mark.slow
 
 ALLOWED_PX = 1.0
-SIZE = {True: (2573, 2051), False: (1283, 1029)}  # odd: no wavelet level ends with the image
+SIZE = (1283, 1029)  # odd: no wavelet level ends with the image
 NUMBERS = {True: (0, 3, 6), False: (6,)}  # left CC, right MLO, right CC, of two makers
-SPOT_PX = {True: 20, False: 12}
+SPOT_PX = 12
 WAYS = {"whole": [], "levels left out": ["decode.reduce=auto"], "edge cut": ["decode.cut=7"]}
 
 
 def test_boxes_come_back_within_one_px(
     tmp_path: Path, full: bool, record_evidence: Callable[..., None]
 ) -> None:
-    height, width = SIZE[full]
+    height, width = SIZE
     settings = PhantomSettings(patients=4, height=height, width=width, syntax="j2k", seed=5)
-    marked = [write_marked(tmp_path, settings, n, SPOT_PX[full]) for n in NUMBERS[full]]
+    marked = [write_marked(tmp_path, settings, n, SPOT_PX) for n in NUMBERS[full]]
     names = recipe_names() if full else ["default-1536", "demo", "lecture", "spr-1st", "stemgene"]
     found = {name: {way: farthest(marked, name, sets) for way, sets in WAYS.items()}
              for name in names}  # fmt: skip

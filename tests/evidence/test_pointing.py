@@ -2,8 +2,8 @@
 
 Zhang et al., "Top-down Neural Attention by Excitation Backprop", 2016, section 4.1, without their
 margin of 15 px: a hit is within the radius of a lesion. Judged beside three kinds of chance: the
-share of the cut-out box that lesions take up, the heat of other images of the same side and view laid
-over this one, and a network that has learned nothing.
+share of the cut-out box that lesions take up, the heat of other images of the same side and view
+laid over this one, and a network that has learned nothing.
 """
 
 import math

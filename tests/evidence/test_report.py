@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 DESK, PHONE = 1280, 390  # px wide
 MOST_BYTES = 3_000_000
-SMALL = PhantomSettings(patients=12, height=256, width=208, seed=3)
+SMALL = PhantomSettings(patients=8, height=160, width=128)  # two exams are held out
 # of each picture of the first exam: its words, and the left, right and top edge
 TILES = """[...document.querySelector('.hanging.plain').querySelectorAll('.tile')].map(tile => {
   const box = tile.querySelector('img').getBoundingClientRect();
@@ -30,6 +30,14 @@ BRIGHTNESS = """(() => {
   const style = getComputedStyle(document.body);
   return [level(style.backgroundColor), level(style.color)];
 })()"""
+MESSAGES = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
+
+
+def asked_of_others(browser: Browser, page: Path) -> set[str]:
+    """What the page asked for beyond itself and what it holds."""
+    asked = {event["request"]["url"] for event in browser.of("Network.requestWillBeSent")}
+    assert page.as_uri() in asked
+    return {url for url in asked if not url.startswith("data:")} - {page.as_uri()}
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +71,9 @@ def test_the_page_opens_without_an_error_and_asks_nobody(
     assert "3 of " in text
     assert "inputs gave no image" in text
     assert "Research use only." in text
-    assert browser.of("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded") == []
+    assert browser.of(*MESSAGES) == []
     assert browser.of("Network.loadingFailed") == []
-    asked = {event["request"]["url"] for event in browser.of("Network.requestWillBeSent")}
-    assert {url for url in asked if not url.startswith("data:")} == {page.as_uri()}
+    assert asked_of_others(browser, page) == set()
     assert browser.ask("document.documentElement.scrollWidth") <= width
     ground, ink = browser.ask(BRIGHTNESS)
     assert (ground < 0.2 and ink > 0.8) if dark else (ground > 0.9 and ink < 0.2)
@@ -86,7 +93,7 @@ def test_exams_hang_as_readers_hang_them(page: Path, browser: Browser, width: in
     assert rmlo["top"] > rcc["top"]
     exams = browser.ask("document.querySelectorAll('.exam').length")
     assert browser.ask(PICTURES) == 8 * exams
-    assert exams >= 3
+    assert exams >= 2
 
 
 def test_heat_maps_are_beside_on_a_desk_and_behind_a_switch_on_a_phone(
@@ -117,9 +124,14 @@ def test_even_a_page_that_was_tampered_with_may_load_nothing(
 
 
 def test_the_page_is_small(page: Path, browser: Browser, record_evidence: Callable) -> None:
-    size = page.stat().st_size
-    version = browser.send("Browser.getVersion")["product"]
-    exams = page.read_text().count('<figure class="exam">')
-    facts = {"command": "mammo demo --device cpu", "browser": version, "bytes": size}
-    record_evidence("report", {**facts, "exams": exams, "requests": 0, "console_messages": 0})
-    assert size <= MOST_BYTES
+    browser.open(page, DESK)
+    facts = {
+        "command": "mammo demo --device cpu",
+        "browser": browser.send("Browser.getVersion")["product"],
+        "bytes": page.stat().st_size,
+        "exams": browser.ask("document.querySelectorAll('.exam').length"),
+        "requests": len(asked_of_others(browser, page)),
+        "console_messages": len(browser.of(*MESSAGES)),
+    }
+    record_evidence("report", facts)
+    assert facts["bytes"] <= MOST_BYTES

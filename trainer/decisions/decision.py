@@ -33,7 +33,7 @@ class Decision:
     rule: str
     threshold: float
     calibration: Calibration | None = None
-    chosen_on: dict[str, Any] = field(default_factory=dict)
+    chosen_on: dict[str, int | str] = field(default_factory=dict)
 
     def apply(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table of scores of its level with `risk` in [0, 1] and `positive`, 0 or 1.
@@ -76,8 +76,16 @@ class Decision:
             rule,
             number_of(document, "threshold", where),
             calibration,
-            value_of(document, "chosen_on", dict, where),
+            _facts(document, where),
         )
+
+
+def _facts(document: Mapping[str, Any], where: str) -> dict[str, int | str]:
+    """`chosen_on` of a document: whole numbers and texts, since it goes into other files."""
+    facts = value_of(document, "chosen_on", dict, where)
+    if not all(type(fact) is int or isinstance(fact, str) for fact in facts.values()):
+        raise refused(where, "chosen_on", "a mapping to whole numbers and texts is", facts)
+    return facts
 
 
 def choose_decision(
@@ -86,7 +94,7 @@ def choose_decision(
     labels: Ints,
     rule: str = "f1",
     calibration: Method | None = None,
-    chosen_on: Mapping[str, Any] = MappingProxyType({}),
+    chosen_on: Mapping[str, int | str] = MappingProxyType({}),
 ) -> Decision:
     """The decision on scores (n,) of a level, of images that were not trained on.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from dali_pipelines.errors import ConfigError, DatasetError
@@ -72,7 +73,8 @@ def _require_usable(table: pd.DataFrame, path: Path) -> None:
     missing = {"patient_id", "laterality", "logit", "cancer", "fold"} - set(table.columns)
     if missing:
         raise DatasetError(f"{str(path)!r} lacks the column {', '.join(sorted(missing))}")
-    if table.empty or table[["logit", "cancer", "fold"]].isna().any(axis=None):
+    is_known = np.isfinite(table["logit"]) & table[["cancer", "fold"]].notna().all(axis=1)
+    if table.empty or not is_known.all():
         raise DatasetError(f"{str(path)!r} has no rows, or rows without logit, label or fold")
     if not table["cancer"].isin([0, 1]).all():
         raise DatasetError(f"{str(path)!r} has labels (column cancer) other than 0 and 1")

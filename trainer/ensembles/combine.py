@@ -11,6 +11,10 @@ Floats = NDArray[np.float64]
 Combine = Literal["prob", "logit", "rank"]
 COMBINES: Final[tuple[Combine, ...]] = get_args(Combine)
 
+_LEAST: Final = np.finfo(np.float64).smallest_subnormal
+# of a mean of ranks: 1 and 4 of 5 are as much as 2 and 3, but for the last bits of their sums
+_DIGITS: Final = 12
+
 
 def combine(logits: Floats, weights: Floats, how: Combine = "prob") -> Floats:
     """Logits (n,) of the ensemble, whose sigmoid is its probability, from those (n, M) of members.
@@ -20,15 +24,17 @@ def combine(logits: Floats, weights: Floats, how: Combine = "prob") -> Floats:
 
     A NaN, of a member without a score for that image, and a weight (M,) of 0 leave that member out;
     NaN comes out where none is left. An image that one member alone scored keeps its logit (prob
-    and logit). Rows do not depend on each other but for rank.
+    and logit). Rows do not depend on each other but for rank, which says nothing of an image alone.
     """
     logits = np.ascontiguousarray(logits)  # sums of a row are then the same whatever came in
     present = np.isfinite(logits) & (weights > 0)
-    shares = np.where(present, weights, 0.0)
+    greatest = max(weights.max(initial=0.0), _LEAST)  # only their ratios count, whatever their size
+    shares = np.where(present, weights / greatest, 0.0)
     total = shares.sum(axis=1)
     if how == "rank":
         ranks = _ranks(np.where(present, logits, np.nan))
-        return np.asarray(logit(_mean(ranks, shares, total)), np.float64)
+        mean = np.round(_mean(ranks, shares, total), _DIGITS)
+        return np.asarray(logit(mean), np.float64)
     mean = _mean(logits, shares, total) if how == "logit" else _mean_probability(logits, shares)
     alone = present.sum(axis=1) == 1
     only = np.where(present, logits, 0.0).sum(axis=1)

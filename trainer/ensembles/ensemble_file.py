@@ -149,7 +149,7 @@ def _member(document: Any, folder: Path, where: str) -> Member:
 
 
 def _require_unchanged(member: Member, where: str) -> None:
-    if not member.path.is_file():
+    if not _is_file(member.path):
         raise CheckpointError(
             f"{where} is not there; keep members where they are as seen from the file, or choose "
             "again with `mammo ensemble`"
@@ -159,3 +159,10 @@ def _require_unchanged(member: Member, where: str) -> None:
             f"{where} is not the one that was chosen: it was trained anew or is damaged; choose "
             "again with `mammo ensemble`"
         )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False

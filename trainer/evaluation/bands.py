@@ -47,9 +47,14 @@ _USUAL: Final = Drawn()
 def roc_band(
     labels: Ints, probs: Floats, patients: NDArray[np.generic], drawn: Drawn = _USUAL
 ) -> Band:
-    """The band of the sensitivity over the false positive rate."""
-    units = np.full(len(GRID), units_of("auroc", labels, patients))
-    return _band(labels, probs, patients, drawn, _sensitivities, units)
+    """The band of the sensitivity over the false positive rate.
+
+    At a rate of 1 all are called, so that the sensitivity is 1 for sure. Just before, where none is
+    missed already, the low end is that of a share of 1.
+    """
+    units = np.full(len(GRID), units_of(["auroc"], labels, patients)["auroc"])
+    band = _band(labels, probs, patients, drawn, _sensitivities, units)
+    return Band(band.places, np.append(band.low[:-1], 1.0), band.high)
 
 
 def pr_band(

@@ -55,7 +55,7 @@ def _draw(table: pd.DataFrame, kind: Kind, level: Level, path: Path) -> None:
     figure = Figure(figsize=(4.4, 4.4), layout="constrained")
     axes = figure.subplots()
     x, y = (table[name] for name in AXES[kind])
-    low, high = table["low"], table["high"]
+    low, high = table["low"].clip(upper=y), table["high"].clip(lower=y)  # off by rounding, else
     if kind == "calibration":
         axes.axline((0, 0), slope=1, **_REFERENCE)
         axes.errorbar(x, y, [y - low, high - y], color=_COLOR, marker="o", linewidth=1.2)

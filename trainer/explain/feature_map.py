@@ -27,7 +27,7 @@ def layer_of(backbone: Any, name: str = "") -> nn.Module:
 
 
 def _last(backbone: Any) -> str:
-    blocks = getattr(backbone, "blocks", ())
+    blocks: Any = getattr(backbone, "blocks", ())
     if hasattr(backbone, "num_prefix_tokens") and len(blocks) and hasattr(blocks[-1], "norm1"):
         return f"blocks.{len(blocks) - 1}.norm1"
     stages = getattr(backbone, "feature_info", None)

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from trainer.intervals.interval import Interval
 from trainer.intervals.spread import area_interval, positive_interval, proportion_interval
 from trainer.metrics.figures import figures_of_draws
+from trainer.metrics.probability import MOST_LOG_LOSS
 from trainer.metrics.ranked import Floats, Ints, Ranked
+from trainer.metrics.ranking import least_partial_auroc
 
 Patients = NDArray[np.generic]
 Weights = NDArray[np.int32]  # (R, n): how often each row counts, in each of R draws
@@ -25,7 +27,8 @@ BIASED: Final = frozenset({"ece", "ece_mass"})
 
 _CELLS: Final = 1 << 20  # weights (draws x rows) held at a time: 8 MB, so that they stay in a cache
 _AREAS: Final = {"auroc", "auprc", "pauc_spec80", "spec_at_sens90"}
-_UNBOUNDED: Final = {"logloss"}
+_LEAST: Final = {"pauc_spec80": least_partial_auroc(0.8)}  # of figures in another range than 0 ... 1
+_ROUNDING: Final = 1e-12  # no draws differ by so little
 
 
 def patient_bootstrap(  # noqa: PLR0913 - the options of an evaluation, given by name
@@ -44,19 +47,20 @@ def patient_bootstrap(  # noqa: PLR0913 - the options of an evaluation, given by
     `labels`, `probs` and `patients` are (n,), a row an image, breast or exam; `figures` are of
     SCORE_FIGURES and, with a threshold, THRESHOLD_FIGURES of `metrics.figures`, all taken from the
     same draws. The same seed gives the same intervals. None where the data do not define the
-    figure, where fewer than two patients have a positive (or a negative) row, and for BIASED.
+    figure, where it rests on fewer than two patients (`units_of`), and for BIASED.
     """
     ranked = Ranked.of(labels, probs)
+    called = None if threshold is None else probs >= threshold
     judged = [name for name in figures if name not in BIASED]
 
     def values(weights: Weights) -> dict[str, Floats]:
         return figures_of_draws(ranked.under(weights), judged, threshold)
 
     found: dict[str, Interval | None] = dict.fromkeys(figures)
+    units = units_of(judged, labels, patients, called)
     for name, spread in spreads_of_draws(values, patients, repeats, seed).items():
-        units = units_of(name, labels, patients)
-        if spread is not None and units > 1:
-            found[name] = _interval(name, *spread, units, confidence)
+        if spread is not None and units[name] > 1:
+            found[name] = _interval(name, *spread, units[name], confidence)
     return found
 
 
@@ -74,29 +78,45 @@ def spreads_of_draws(
     for name, (estimate,) in whole.items():
         found = np.concatenate([np.empty(0), *(block[name] for block in drawn)])
         defined = found[~np.isnan(found)]
-        known = not np.isnan(estimate) and len(defined) > 1
-        spreads[name] = (float(estimate), float(defined.std(ddof=1))) if known else None
+        if np.isnan(estimate) or len(defined) < 2:
+            spreads[name] = None
+        else:
+            error = float(defined.std(ddof=1))
+            spreads[name] = (float(estimate), error if error > _ROUNDING else 0.0)
     return spreads
 
 
-def units_of(figure: str, labels: Ints, patients: Patients) -> int:
-    """How many patients a figure rests on: those with a row of the class that fewer have.
+def units_of(
+    figures: Sequence[str],
+    labels: Ints,
+    patients: Patients,
+    called: NDArray[np.bool_] | None = None,
+) -> dict[str, int]:
+    """How many patients each figure rests on: those with a row of the class that fewer have.
 
-    Specificity rests on the negatives alone; where a class is missing, a figure rests on all.
+    Recall rests on those with a positive row, specificity on those with a negative one, precision
+    on those with a row that is `called` (n,), at or above the threshold. Where a class is missing,
+    the others rest on all.
     """
     positive, negative = (len(np.unique(patients[labels == kind])) for kind in (1, 0))
-    if figure == "specificity":
-        return negative
-    return min(positive, negative) or positive + negative
+    own = {"recall": positive, "specificity": negative}
+    if called is not None:
+        own["precision"] = len(np.unique(patients[called]))
+    usual = min(positive, negative) or positive + negative
+    return {name: own.get(name, usual) for name in figures}
 
 
 def _interval(
     figure: str, estimate: float, error: float, units: int, confidence: float
 ) -> Interval:
-    if figure in _UNBOUNDED:
-        return positive_interval(estimate, error, units, confidence)
+    if figure == "logloss":
+        ends = positive_interval(estimate, error, units, confidence)
+        return Interval(ends.low, min(ends.high, MOST_LOG_LOSS))
     kind = area_interval if figure in _AREAS else proportion_interval
-    return kind(estimate, error, units, confidence)
+    least = _LEAST.get(figure, 0.0)
+    span = 1 - least
+    share = kind((estimate - least) / span, error / span, units, confidence)
+    return Interval(least + span * share.low, least + span * share.high)
 
 
 def drawn_weights(patients: Patients, repeats: int, seed: int) -> Iterator[Weights]:

@@ -16,6 +16,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
 from trainer.intervals.interval import Comparison, Interval
+from trainer.intervals.spread import difference_interval
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,7 +34,8 @@ def delong(labels: Ints, probs: Floats) -> tuple[float, float] | None:
 def delong_interval(labels: Ints, probs: Floats, confidence: float = 0.95) -> Interval | None:
     """The interval of the AUROC, symmetric on the logit scale so that it stays within [0, 1].
 
-    None with < 2 rows of a class, and where the AUROC is 0 or 1, whose variance DeLong puts at 0.
+    None with < 2 rows of a class, and where the AUROC is 0 or 1 or all scores are equal, whose
+    variance DeLong puts at 0.
     Source: Pepe 2003, "The Statistical Evaluation of Medical Tests", section 5.2.
     """
     found = delong(labels, probs)
@@ -54,9 +56,9 @@ def delong_compare(
     cases, controls = cases_b - cases_a, controls_b - controls_a
     difference = float(cases.mean())
     error = math.sqrt(cases.var(ddof=1) / len(cases) + controls.var(ddof=1) / len(controls))
-    reach = float(norm.ppf((1 + confidence) / 2)) * error
-    p = float(2 * norm.sf(abs(difference) / error)) if error else float(difference == 0)
-    return Comparison(difference, Interval(difference - reach, difference + reach), p)
+    fewest = min(len(cases), len(controls))  # a perfect order against its reverse has no variance
+    error = error or abs(difference) / math.sqrt(fewest)
+    return difference_interval(difference, error, math.inf, confidence)
 
 
 def _placements(labels: Ints, probs: Floats) -> tuple[Floats, Floats]:

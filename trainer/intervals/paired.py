@@ -9,6 +9,7 @@ from trainer.intervals.bootstrap import BIASED, Patients, Weights, spreads_of_dr
 from trainer.intervals.interval import Comparison
 from trainer.intervals.spread import difference_interval
 from trainer.metrics.figures import figures_of_draws
+from trainer.metrics.probability import MOST_LOG_LOSS
 from trainer.metrics.ranked import Floats, Ints, Ranked
 
 
@@ -28,10 +29,11 @@ def paired_bootstrap(  # noqa: PLR0913 - the options of an evaluation, given by 
 
     Each draw has the same patients for both models, so what is hard or easy for both cancels out.
     `thresholds` are those of a and of b, for THRESHOLD_FIGURES. None where the data do not define
-    the figure, where fewer than two patients have a positive (or a negative) row, and for BIASED.
+    the figure, where it rests on fewer than two patients with either model, and for BIASED.
     """
     first, second = Ranked.of(labels, a), Ranked.of(labels, b)
     of_a, of_b = thresholds or (None, None)
+    called = [None] if thresholds is None else [a >= thresholds[0], b >= thresholds[1]]
     judged = [name for name in figures if name not in BIASED]
 
     def differences(weights: Weights) -> dict[str, Floats]:
@@ -39,9 +41,11 @@ def paired_bootstrap(  # noqa: PLR0913 - the options of an evaluation, given by 
         after = figures_of_draws(second.under(weights), judged, of_b)
         return {name: after[name] - before[name] for name in judged}
 
+    units = [units_of(judged, labels, patients, calls) for calls in called]
     found: dict[str, Comparison | None] = dict.fromkeys(figures)
     for name, spread in spreads_of_draws(differences, patients, repeats, seed).items():
-        units = units_of(name, labels, patients)
-        if spread is not None and units > 1:
-            found[name] = difference_interval(*spread, units, confidence)
+        fewest = min(of_a_model[name] for of_a_model in units)
+        if spread is not None and fewest > 1:
+            most = MOST_LOG_LOSS if name == "logloss" else 1.0
+            found[name] = difference_interval(*spread, fewest, confidence, most)
     return found

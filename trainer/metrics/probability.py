@@ -3,10 +3,14 @@
 Each takes R weightings of the same rows and gives (R,) values, NaN where they define none.
 """
 
+import math
+
 import numpy as np
 
 from trainer.metrics.ranked import Draws, Floats, ratio
 
+_TINY = float(np.finfo(np.float64).eps)
+MOST_LOG_LOSS = -math.log(_TINY)  # 36.04, of a row of whose opposite a model is certain
 BINS = 15  # of Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4
 
 
@@ -30,9 +34,8 @@ def brier(draws: Draws) -> Floats:
 
 def log_loss(draws: Draws) -> Floats:
     """The mean of -log(probability of what happened), natural, of scores off 0 and 1 by 2^-52."""
-    tiny = np.finfo(np.float64).eps
     right = np.where(draws.ranked.labels == 1, draws.ranked.probs, 1 - draws.ranked.probs)
-    return _mean(draws, -np.log(np.clip(right, tiny, 1 - tiny)))
+    return _mean(draws, -np.log(np.clip(right, _TINY, 1 - _TINY)))
 
 
 def calibration_error(draws: Draws, bins: int = BINS) -> Floats:

@@ -30,7 +30,7 @@ def average_precision(draws: Draws) -> Floats:
 def partial_auroc(draws: Draws, specificity: float) -> Floats:
     """The area under the ROC curve where specificity >= `specificity`, standardized: chance 0.5.
 
-    Source: McClish 1989, "Analyzing a Portion of the ROC Curve".
+    It lies in [least_partial_auroc(specificity), 1]. Source: McClish 1989, "Analyzing a Portion of the ROC Curve".
     """
     width = 1.0 - specificity
     passed, false = draws.roc_corners
@@ -40,9 +40,15 @@ def partial_auroc(draws: Draws, specificity: float) -> Floats:
     within = np.clip(width - run[:, :-1], 0.0, steps)
     slope = np.divide(lifts, steps, out=np.zeros_like(steps), where=steps > 0)
     area = (within * (rise[:, :-1] + slope * within / 2)).sum(axis=1)
-    least = width**2 / 2
-    standardized = (1 + (area - least) / (width - least)) / 2
+    least = least_partial_auroc(specificity)
+    standardized = least + (1 - least) * np.minimum(area / width, 1.0)  # above 1 by rounding only
     return np.where(draws.positives * draws.negatives > 0, standardized, np.nan)
+
+
+def least_partial_auroc(specificity: float) -> float:
+    """The standardized partial area of a model that finds nothing there: 0.444 for 0.8."""
+    by_chance = (1 - specificity) / 2  # of the area that is possible
+    return (1 - by_chance / (1 - by_chance)) / 2
 
 
 def sensitivity_at(draws: Draws, specificity: float) -> Floats:

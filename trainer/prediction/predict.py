@@ -3,6 +3,7 @@
 manifest -> order of blocks -> those not done yet -> scores of each member -> one score an image
 """
 
+import logging
 from collections.abc import Generator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ from trainer.units import build_units
 # differ (measured: EfficientNet-B0, ConvNeXt-A; 2, 3, 4 and 8 threads agree). Ranks share the
 # cores, and must not change a score.
 _LEAST_THREADS: Final = 2
+
+log = logging.getLogger("mammo.predict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,9 @@ def _conclude(
     logits = np.full((len(manifest), len(scorers.members)), np.nan)
     for block in blocks:
         logits[block.indices] = block.logits
+    if scorers.combine == "rank" and is_main:
+        text = "scores are ranks among these %d images; among others an image has another score"
+        log.warning(text, len(manifest))
     whole = combine(logits, scorers.shares, scorers.combine)
     recipe_hash = "+".join(recipe.hash for recipe in scorers.recipes)
     table = prediction_table(manifest, whole, recipe_hash, key, scorers.unit)

@@ -1,12 +1,19 @@
 """Which networks gave the scores: architecture, weights by their SHA-256, and how images come."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from trainer.ensembles.combine import Combine
 from trainer.prediction.scorers import Scorers
 from trainer.report.run_facts import RunFacts
+
+_COMBINED: Final[Mapping[Combine, str]] = {
+    "prob": "probabilities",
+    "logit": "logits",
+    "rank": "ranks",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,10 @@ class NetworkFacts:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """The networks, how their scores become one, and from what weights training began."""
+    """The networks, what of them is averaged to one score, and from what weights they began.
+
+    `epochs` are those of each run behind them.
+    """
 
     networks: Sequence[NetworkFacts]
     combine: str
@@ -53,5 +63,5 @@ def model_facts(scorers: Scorers | None, runs: Sequence[RunFacts]) -> ModelFacts
     models: list[Any] = [run.settings.get("model", {}) for run in runs]
     began = sorted({Path(str(model.get("pretrained") or "")).name for model in models} - {""})
     return ModelFacts(
-        networks, scorers.combine, ", ".join(began), [len(run.history) for run in runs]
+        networks, _COMBINED[scorers.combine], ", ".join(began), [len(run.history) for run in runs]
     )

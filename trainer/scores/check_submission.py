@@ -47,7 +47,7 @@ def _require_values(table: Table, competition: Competition) -> None:
 
 def _is_share(cell: str) -> bool:
     try:
-        return 0 <= float(cell) <= 1  # NaN is not
+        return cell.isascii() and "_" not in cell and 0 <= float(cell) <= 1  # NaN is not
     except ValueError:
         return False
 

@@ -56,6 +56,11 @@ class Competition:
         wrong = [i for i, name in enumerate(ids) if not self.pattern.fullmatch(name)]
         table.require_none(wrong, f"column {self.id_column!r} must hold {self.wanted}")
 
+    def may_be_id(self, name: str) -> bool:
+        """Whether a patient (rsna) or an exam (spr) of that name has rows in the competition."""
+        row = f"{name}_L" if self.level == "breast" else self.fill(name)
+        return name != "" and self.pattern.fullmatch(row) is not None
+
     def fill(self, name: str) -> str:
         """The id with the leading zeros that a table of numbers has lost."""
         return name.zfill(DIGITS) if self.level == "exam" else name

@@ -47,6 +47,8 @@ def read_predictions(path: Path) -> pd.DataFrame:
     missing = sorted({"image_id", "prob"} - set(table.columns))
     if missing:
         raise DatasetError(f"{str(path)!r} lacks the column {', '.join(missing)}; {_WANTED}")
+    if table.columns.has_duplicates:
+        raise DatasetError(f"{str(path)!r} has two columns of one name; {_WANTED}")
     for name, typed in _TYPES.items():
         if name in table.columns:
             table[name] = typed(table[name], path)
@@ -113,7 +115,7 @@ def _floats(column: "pd.Series[Any]", path: Path) -> "pd.Series[Any]":
     cells = column.astype(object).where(column.notna() & ~column.isin(_BLANKS), np.nan)
     try:
         return cells.astype("float64")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise _broken(cells, path, "numbers", _is_number) from None
 
 
@@ -135,7 +137,7 @@ _TYPES: Final[dict[str, Callable[["pd.Series[Any]", Path], "pd.Series[Any]"]]] =
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return False
     return True
 

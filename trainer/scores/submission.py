@@ -43,7 +43,7 @@ class SubmissionOptions:
     `column` is what a row says: the score or, by `decision`, its calibrated risk or 0 and 1. `like`
     is a file of the competition that says which rows it wants in which order: a sample submission
     or the table of test images. `prior` in [0, 1] stands for a score that is missing, None for the
-    competition's own.
+    competition's own, and for 0 among rows of 0 and 1.
     """
 
     how: Aggregation = Aggregation()  # noqa: RUF009 - it is frozen
@@ -63,16 +63,32 @@ def submission(
     DatasetError where no image has an id of it, or `like` asks for none of them.
     """
     competition = COMPETITIONS[name]
-    _require_fit(competition, options)
+    wanted = find_rows(name, options)
     named = _named(scores, manifest, competition)
     rows = _rows(named, competition, options.how)
     if options.decision is not None and options.column != "prob":
         rows = options.decision.apply(rows)
     values = rows.set_index(competition.id_column)[options.column]
-    if options.like is not None:
-        prior = competition.prior if options.prior is None else options.prior
-        values = _as_asked(values, competition.read_ids(options.like), prior)
+    if wanted is not None:
+        values = _as_asked(values, wanted, _prior(competition, options))
     return values.rename(competition.value_column).reset_index()
+
+
+def find_rows(name: CompetitionName, options: SubmissionOptions) -> list[str] | None:
+    """The ids of the rows that are asked for, None without `like`: all that is known beforehand.
+
+    Raises ConfigError where the options do not fit the competition or there is no such file,
+    DatasetError where it names no rows of the competition.
+    """
+    competition = COMPETITIONS[name]
+    _require_fit(competition, options)
+    return None if options.like is None else competition.read_ids(options.like)
+
+
+def _prior(competition: Competition, options: SubmissionOptions) -> float:
+    if options.prior is not None:
+        return options.prior
+    return 0.0 if options.column == "positive" else competition.prior  # among 0 and 1 no share
 
 
 def _require_fit(competition: Competition, options: SubmissionOptions) -> None:
@@ -93,9 +109,9 @@ def _named(scores: pd.DataFrame, manifest: pd.DataFrame, competition: Competitio
     column = "exam_id" if competition.level == "exam" else "patient_id"
     ids = rows[column].fillna("")
     # a header without an accession number names the exam by the UID of its study
-    known = ids.str.fullmatch(_NUMBER) if competition.level == "exam" else ~is_nameless(rows)
+    known = ids.map(competition.may_be_id) & ~is_nameless(rows, column)
     folder = parent_folder(rows).fillna("")
-    lent = ~known & folder.str.fullmatch(_NUMBER)
+    lent = ~known & folder.str.fullmatch(_NUMBER) & folder.map(competition.may_be_id)
     ids = ids.where(known, folder).map(competition.fill)
     nameless = ~(known | lent).to_numpy(bool)
     _say(int(lent.sum()), "%d images have no id in their header; they took that of their folder")

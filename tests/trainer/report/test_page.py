@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from dali_pipelines.loader_settings import LoaderSettings
+from dali_pipelines.pixel_settings import ResizeSettings
+from dali_pipelines.recipe import Recipe
 from dali_pipelines.verdicts import Reason, Reject
 from tests.trainer.report.toy_run import write_run
 from trainer.decisions.decision import Decision
@@ -148,8 +150,6 @@ def test_exams_hang_on_the_page_with_their_heat_maps(
     phantom_manifest: Path, toy_scorers, tmp_path: Path
 ) -> None:
     from dali_pipelines.manifest import read_manifest
-    from dali_pipelines.pixel_settings import ResizeSettings
-    from dali_pipelines.recipe import Recipe
     from trainer.scores.table import prediction_table
 
     manifest = read_manifest(phantom_manifest)
@@ -201,3 +201,15 @@ def test_every_row_of_a_table_of_the_card_has_as_many_cells_as_its_head(tmp_path
         else:
             assert len(set(cells)) <= 1
             cells = []
+
+
+def test_the_card_names_the_networks_by_their_weights(tmp_path: Path, toy_scorers) -> None:
+    runs = read_runs(write_run(tmp_path / "run"))
+    scorers = toy_scorers(Recipe("toy", resize=ResizeSettings(size=(64, 48))), held_out=(0, None))
+    sources = Sources(scores([1, 0]), evaluation=QUICK, runs=runs, scorers=scorers)
+    write_card(build_report(sources, ReportOptions(exams=0)), tmp_path / "card.md")
+    card = (tmp_path / "card.md").read_text()
+    assert f"| 1 x 64 x 48 | 0 | `{'0' * 64}` |" in card
+    assert f"| 1 x 64 x 48 | none | `{'1' * 64}` |" in card
+    assert "one as the mean of their probabilities, by weight." in card
+    assert "began from the weights `weights.pt` (mind their license) and ran for 3 epochs." in card
