@@ -83,7 +83,12 @@ def command(
 
     An image is judged by the members that never saw it. The best choice flatters itself on the
     patients it was chosen on, so the nested figure counts: the one of patients who had no part in
-    members, threshold and calibration. OUT_oof.csv has the scores that it is of.
+    members, threshold and calibration. OUT_oof.csv has the scores that it is of. They did have one
+    in the epoch of each run that was best on its fold, which flatters both figures a little.
+
+    A threshold is of scores by the members of one fold; the mean over all folds varies less, so
+    look again at what it does where there are labels. Ranks are among the images that are predicted
+    together, and say nothing of one exam alone.
     """
     from trainer.aggregation.policy import Aggregation
     from trainer.ensembles.build import EnsembleOptions, build_ensemble

@@ -1,6 +1,7 @@
 """`mammo evaluate`: scores and labels to figures with intervals, by level and subgroup."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -97,7 +98,8 @@ def command(
 
     PREDICTIONS is what `mammo predict` wrote, or the oof.csv of a run. Intervals are drawn from
     patients, each with all her images. "-" is a figure that the data do not define, null in JSON.
-    Columns of --by other than view, laterality and fold come from --manifest.
+    Columns of --by other than view, laterality and fold come from --manifest. Each subgroup is
+    evaluated as if its images were all there are: of the view CC, a breast is its CC images.
 
     --min-auroc judges the figure itself, which a small set may reach by luck; --min-auroc-low
     passes only what is above the bound beyond that.
@@ -121,7 +123,9 @@ def command(
     compared = None
     if against is not None:
         other = with_choices(given, against, how)
-        compared = compare(scores, read_predictions(against), options, other)
+        compared = compare(
+            scores, read_predictions(against), replace(options, levels=(level,)), other
+        )
     _print(evaluation, compared, level, as_json=as_json)
     if curves is not None:
         _write_curves(scores, options, curves)
@@ -139,11 +143,12 @@ def _read(predictions: Path, manifest: Path | None) -> "pd.DataFrame":
         return scores
     joined = join_manifest(scores, read_manifest(manifest))
     if "cancer" in scores.columns:
-        changed = int((scores["cancer"] != joined["cancer"]).sum())  # what is unknown is no other
+        known, now = scores["cancer"].notna(), joined["cancer"]
+        changed = int((known & (now.isna() | (scores["cancer"] != now)).fillna(True)).sum())
         if changed:
             click.echo(
-                f"warning: {counted(changed, 'label')} of the manifest differ from those in the "
-                "predictions, and are taken",
+                f"warning: {counted(changed, 'label')} of the predictions differ from those of the "
+                "manifest, or are unknown there; the manifest's are taken",
                 err=True,
             )
     return joined

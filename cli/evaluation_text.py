@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _NAME: Final = 16  # characters of a figure's name
 _FIGURE: Final = 21  # of a figure with its interval: "0.851 (0.812-0.890)"
 _ABREAST: Final = 3  # levels that fit beside each other
-_VALUE: Final = 18  # of the value of a subgroup, where two figures stand beside it
-_LONG_VALUE: Final = 38  # where one does
+_VALUE: Final = 16  # of the value of a subgroup, where two figures stand beside it
+_LONG_VALUE: Final = 36  # where one does
 _MARK: Final = " *"
 
 
@@ -118,19 +118,19 @@ def _subgroup_table(name: str, groups: "Sequence[Subgroup]", level: "Level") -> 
         figures.append("recall" if has_threshold else "sens_at_spec90")
     width = _VALUE if has_room else _LONG_VALUE
     heads = "".join(f"{figure:>{_FIGURE - 1}}" for figure in figures)
-    lines = [f"{level} by {name}", f"{'':{width}}{'patients':>9}{'n':>7}{'npos':>6}{heads}"]
+    lines = [f"{level} by {name}", f"{'':{width}}{'patients':>9} {'n':>7} {'npos':>6}{heads}"]
     for group in groups:
         found = group.levels[level]
         value = group.value[: width - len(_MARK)] + (_MARK if found.is_small else "")
         cells = "".join(f"{_cell(figure)(found):>{_FIGURE - 1}}" for figure in figures)
         n, npos = (number_text(found.figures[count]) for count in ("n", "npos"))
-        lines.append(f"{value:{width}}{found.patients:>9,}{n:>7}{npos:>6}{cells}")
+        lines.append(f"{value:{width}}{found.patients:>9,} {n:>7} {npos:>6}{cells}")
     return "\n".join(lines)
 
 
 def _notes(evaluation: "Evaluation", level: "Level") -> str:
     """What to know of the tables above, a line each."""
-    from trainer.evaluation.evaluation import FEWEST
+    from trainer.evaluation.evaluation import FEW, FEWEST, NEAR_ONE
 
     groups = [group for column in evaluation.subgroups.values() for group in column]
     shown = [*evaluation.levels.values(), *(group.levels[level] for group in groups)]
@@ -138,6 +138,11 @@ def _notes(evaluation: "Evaluation", level: "Level") -> str:
     if any(found.is_small for found in shown):
         notes.append(
             f"*  under {FEWEST} patients with, or without, cancer: such figures are mostly luck"
+        )
+    if evaluation.options.repeats and any(found.is_too_sure for found in shown):
+        notes.append(
+            f"!  an AUROC over {NEAR_ONE} of under {FEW} patients with cancer: such intervals\n"
+            "   are too narrow, of 95 % ones about 92 % hold the truth"
         )
     if all(found.threshold is None for found in evaluation.levels.values()):
         notes.append("-  no threshold is known: for precision, recall and F give --threshold")

@@ -23,13 +23,7 @@ from cli.options import (
     review_option,
     shards_option,
 )
-from cli.prediction_files import (
-    FORMATS,
-    Target,
-    find_target,
-    require_possible,
-    write_predictions,
-)
+from cli.prediction_files import FORMATS, Target, find_target, require_possible, write_predictions
 from dali_pipelines.errors import DatasetError
 from trainer.ranks import is_rank
 

@@ -45,8 +45,7 @@ class Target:
         """All that is written."""
         from dali_pipelines.rejects.table import rejects_beside
         from trainer.aggregation.levels import LEVELS
-        from trainer.prediction.about import about_beside
-        from trainer.scores.writing import level_path
+        from trainer.scores.writing import about_beside, level_path
 
         tables = [self.out] if self.is_submission else [level_path(self.out, e) for e in LEVELS]
         return [*tables, rejects_beside(self.out), about_beside(self.out)]

@@ -31,6 +31,7 @@ from trainer.augment.presets import preset_layers
 from trainer.distributed import Device
 from trainer.evaluation.options import EvaluationOptions
 from trainer.metrics.figures import Figures, evaluate_scores
+from trainer.prediction.about import describe, write_about
 from trainer.prediction.predict import Predictions, PredictOptions, predict
 from trainer.prediction.scorers import Scorers, load_scorers
 from trainer.report.build import ReportOptions, Sources, build_report
@@ -96,8 +97,10 @@ def run_demo(out: Path, settings: DemoSettings, say: Say = lambda _line: None) -
     key = load_key(catalog.settings.key_path)
     # not the best epoch: chosen on the fold that is scored here, it would flatter the score
     scorers = load_scorers([out / "run" / LAST])
-    scores = predict(held_out, scorers, PredictOptions(key, settings.device))
-    write_scores(scores.table, out / "predictions.csv")
+    options, predictions = PredictOptions(key, settings.device), out / "predictions.csv"
+    scores = predict(held_out, scorers, options)
+    write_scores(scores.table, predictions)
+    write_about(describe(scorers, options, scorers.aggregation, scores.counts), predictions)
     figures = evaluate_scores(scores.table)
     say(
         f"[5/6] evaluate   breast AUROC {_shown(figures['breast/auroc'])} on "

@@ -8,13 +8,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.evaluate import LEVELS, command
+from cli.evaluation_text import evaluation_text
 from dali_pipelines.errors import ConfigError, DatasetError, GateError
 from dali_pipelines.manifest import write_manifest
 from dali_pipelines.manifest_schema import SCHEMA
 from trainer.aggregation import levels
 from trainer.decisions.calibration import Calibration
 from trainer.decisions.decision import Decision
+from trainer.evaluation.evaluation import Evaluation, LevelFigures, Subgroup
 from trainer.evaluation.options import EvaluationOptions
+from trainer.intervals.interval import Interval
 
 SCORES = pd.DataFrame(
     {
@@ -120,6 +123,28 @@ def test_everything_fits_a_terminal(tmp_path: Path) -> None:
         assert title in result.stdout
 
 
+def test_great_counts_stand_apart() -> None:
+    counts = {"n": 250_000, "npos": 12_345, "auroc": 0.9}
+    found = LevelFigures(counts, {"auroc": Interval(0.8, 0.95)}, 125_000, 12_345)
+    evaluation = Evaluation(
+        EvaluationOptions(), 500_000, 0, {"breast": found},
+        {"view": (Subgroup("Konica Minolta", 250_000, {"breast": found}),)},
+    )  # fmt: skip
+    lines = evaluation_text(evaluation, "breast").splitlines()
+    row = next(line for line in lines if line.startswith("Konica Minolta"))
+    assert row.split()[2:5] == ["125,000", "250,000", "12,345"]
+    assert max(map(len, lines)) <= COLUMNS
+
+
+@pytest.mark.parametrize(("auroc", "cancers"), [(0.97, 20), (0.97, 60), (0.9, 20)])
+def test_an_interval_that_is_too_narrow_is_said_to_be(auroc: float, cancers: int) -> None:
+    figures = {"n": 300, "npos": cancers, "auroc": auroc}
+    found = LevelFigures(figures, {"auroc": Interval(0.8, 0.99)}, 300, cancers)
+    text = evaluation_text(Evaluation(EvaluationOptions(), 300, 0, {"image": found}, {}), "image")
+    assert ("too narrow" in " ".join(text.split())) == ((auroc, cancers) == (0.97, 20))
+    assert all(len(line) <= COLUMNS for line in text.splitlines())
+
+
 def test_exams_are_shown_where_a_patient_has_several(tmp_path: Path) -> None:
     tables = _run(_written(_many(), tmp_path / "p.csv")).stdout.split("\n\n")
     assert tables[1].splitlines()[0].split() == ["image", "breast"]
@@ -203,7 +228,14 @@ def test_labels_come_from_a_manifest(tmp_path: Path, column: str) -> None:
     found = _document(bare, "--manifest", manifest)
     assert found["levels"]["image"]["figures"]["auroc"] == pytest.approx(2 / 3)
     warned = _run(_written(SCORES, tmp_path / "p.csv"), "--manifest", manifest)
-    assert "2 labels of the manifest differ" in warned.stderr
+    assert "2 labels of the predictions differ" in warned.stderr
+
+
+def test_labels_that_a_manifest_takes_away_are_told(predictions: Path, tmp_path: Path) -> None:
+    manifest = _manifest(tmp_path / "m.parquet", cancer=[1, 0, None, None])
+    result = _run(predictions, "--manifest", manifest)
+    assert "2 labels of the predictions differ from" in result.stderr
+    assert "2 images with a label, 2 without are left out" in result.stdout
 
 
 def test_a_manifest_that_does_not_fit_is_refused(predictions: Path, tmp_path: Path) -> None:
@@ -282,7 +314,7 @@ def test_two_models_are_compared_on_the_same_images(tmp_path: Path) -> None:
     scores = _written(_many(), tmp_path / "p.csv")
     other = _written(_many(noise=0.05), tmp_path / "q.csv")
     document = _document(scores, "--against", other)
-    assert set(document["against"]) == {"image", "breast", "exam", "patient"}
+    assert set(document["against"]) == {"breast"}
     found = document["against"]["breast"]
     assert found["differences"]["auroc"]["difference"] == pytest.approx(
         found["figures"]["auroc"] - found["other"]["auroc"]

@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from tests.pool_without_children import PoolWithoutChildren
 from trainer.checkpoint import Checkpoint, save_checkpoint
+from trainer.explain.occlusion import occlusion
 from trainer.networks.build import build_model
 
 RECIPES = {size: Recipe("small", resize=ResizeSettings(size=size)) for size in ((64, 48), (96, 64))}
@@ -128,8 +130,10 @@ def test_an_image_of_an_exam_is_looked_at_with_its_others(
 
 
 def test_occlusion_and_a_layer_by_name(
-    checkpoint: Path, phantom_manifest: Path, tmp_path: Path
+    checkpoint: Path, phantom_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    few = partial(occlusion, cover=32)  # six covers
+    monkeypatch.setattr(trainer.explain.explain, "occlusion", few)
     pictures = set()
     ways: list[list[str]] = [["--method", "occlusion"], ["--layer", "layer2"], []]
     for k, how in enumerate(ways):

@@ -37,7 +37,9 @@ def test_safetensors_are_scored_as_the_checkpoint(best: Path, tmp_path: Path) ->
     assert result.stdout == f"{out}\n"
     images = torch.randn(2, 1, 48, 32)
     with torch.inference_mode():
-        wanted, found = (load_scorers([path]).members[0].model.eval()(images) for path in (best, out))
+        wanted, found = (
+            load_scorers([path]).members[0].model.eval()(images) for path in (best, out)
+        )
     assert torch.equal(wanted, found)
     again = _run(out.with_suffix(".json"), "-O", tmp_path / "again.safetensors")
     assert again.exception is None

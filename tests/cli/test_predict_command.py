@@ -200,8 +200,9 @@ def test_a_submission_that_fails_at_its_end_costs_no_second_pass(
     (tmp_path / "like.csv").write_text("prediction_id,cancer\n7_L,0\n17_R,0\n17_L,0\n07_R,0\n")
     out = tmp_path / "s.csv"
     args = (tmp_path / "numbered.parquet", *_ckpt(archive), "-O", out, "--format", "rsna")
-    failed = _run(*args, "--submit", "positive")
-    assert isinstance(failed.exception, ConfigError)
+    (tmp_path / "other.csv").write_text("prediction_id,cancer\n99_L,0\n")
+    failed = _run(*args, "--like", tmp_path / "other.csv")
+    assert isinstance(failed.exception, DatasetError)
     assert (tmp_path / "s_unfinished").is_dir()
     asked = ("--like", tmp_path / "like.csv", "--prior", "0.25")
     assert _run(*args, *asked).exception is None
@@ -213,6 +214,24 @@ def test_a_submission_that_fails_at_its_end_costs_no_second_pass(
     assert lines[1] == "7_L,0.25"  # nobody's
     assert "0.25" not in lines[2:]
     assert not list(tmp_path.glob("s_breast*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--submit", "positive"], ConfigError),  # nobody has chosen a threshold
+        (["--like", "absent.csv"], ConfigError),
+        (["--like", "empty.csv"], DatasetError),
+    ],
+)
+def test_a_submission_that_cannot_be_is_told_before_anything_is_scored(
+    archive: Path, tmp_path: Path, options: list[str], error: type[Exception]
+) -> None:
+    (tmp_path / "empty.csv").write_text("prediction_id,cancer\n")
+    options = [str(tmp_path / o) if o.endswith(".csv") else o for o in options]
+    args = (archive / "m.parquet", *_ckpt(archive), "-O", tmp_path / "s.csv", "--format", "rsna")
+    assert isinstance(_run(*args, *options).exception, error)
+    assert not list(tmp_path.glob("s*"))
 
 
 def test_broken_inputs_are_named_counted_and_cost_no_other(archive: Path, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from scipy.stats import norm
 
 IMAGES = (2, 4, 8)  # of a woman, equally likely: one side alone, one exam, two exams
 COMMON = 0.5  # share of the variance of scores that the images of a woman have in common
-THRESHOLD = 0.1
 _GRID = np.linspace(14, -10, 2_400_001)  # scores: steps of 1e-5, all probability within 1e-20
 
 Rows = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
@@ -28,6 +27,7 @@ class Design:
     patients: int
     share_with_cancer: float
     separation: float
+    threshold: float = 0.1
 
     @property
     def prevalence(self) -> float:
@@ -80,7 +80,7 @@ class Design:
         return {"pf1": float(pf1), "brier": float(brier), "logloss": float(loss)}
 
     def _of_decisions(self) -> dict[str, float]:
-        offset = logit(THRESHOLD) - logit(self.prevalence)
+        offset = logit(self.threshold) - logit(self.prevalence)
         score = offset / self.separation + self.separation / 2
         recall, alarms = float(norm.sf(score - self.separation)), float(norm.sf(score))
         precision = float(self._share(np.array(recall), np.array(alarms)))

@@ -5,13 +5,14 @@ beside ours, and so are the plain percentiles of the draws of patients.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import binom
 
-from tests.evidence.simulated_studies import THRESHOLD, Design, Rows
+from tests.evidence.simulated_studies import Design, Rows
 from trainer.intervals.bootstrap import patient_bootstrap, spreads_of_draws
 from trainer.intervals.delong import delong_interval
 from trainer.intervals.interval import Interval
@@ -32,6 +33,7 @@ DESIGNS = {
     "rare cancers": Design(patients=500, share_with_cancer=0.06, separation=1.5),
     "AUROC near one": Design(patients=400, share_with_cancer=0.2, separation=2.7),
     "few cancers, AUROC near one": Design(patients=100, share_with_cancer=0.2, separation=2.7),
+    "few findings": Design(patients=250, share_with_cancer=0.2, separation=1.8, threshold=0.8),
 }
 PROMISED = ("usual", "few cancers", "rare cancers", "AUROC near one")
 LEAST, MOST = 0.93, 0.97  # of the AUROC's intervals, in the designs that are promised
@@ -53,11 +55,11 @@ def percentiles(rows: Rows, seed: int) -> Interval:
     return Interval(*np.nanquantile(np.concatenate(found[1:]), [0.025, 0.975]))
 
 
-def intervals_of(rows: Rows, seed: int) -> dict[str, Interval | None]:
+def intervals_of(rows: Rows, seed: int, threshold: float) -> dict[str, Interval | None]:
     """Ours of each figure, by its name, and of the AUROC those of other ways, by "auroc, way"."""
     labels, probs, patients = rows
     ours = patient_bootstrap(
-        labels, probs, patients, FIGURES, repeats=REPEATS, seed=seed, threshold=THRESHOLD
+        labels, probs, patients, FIGURES, repeats=REPEATS, seed=seed, threshold=threshold
     )
     each_image = np.arange(len(labels))
     of_images = patient_bootstrap(labels, probs, each_image, ["auroc"], repeats=REPEATS, seed=seed)
@@ -78,7 +80,7 @@ def coverage(design: Design, count: int) -> dict[str, dict[str, float | int]]:
     """By name: the truth, the share of intervals that hold it, and the mean width."""
     truth, held, widths = design.truth(), {}, {}
     for seed, rows in studies(design, count):
-        for name, interval in intervals_of(rows, seed).items():
+        for name, interval in intervals_of(rows, seed, design.threshold).items():
             if interval is not None:
                 inside = interval.low <= truth[name.split(",")[0]] <= interval.high
                 held.setdefault(name, []).append(inside)
@@ -104,9 +106,9 @@ def bounds(least: float, most: float, count: int, full: bool) -> tuple[float, fl
 @pytest.mark.parametrize("name", DESIGNS)
 def test_the_truth_is_that_of_a_study_of_very_many(name: str) -> None:
     design = DESIGNS[name]
-    many = Design(150_000, design.share_with_cancer, design.separation)
+    many = replace(design, patients=150_000)
     labels, probs, _ = many.draw(np.random.default_rng(1))
-    found = figures_of_draws(Draws.once(labels, probs), FIGURES, THRESHOLD)
+    found = figures_of_draws(Draws.once(labels, probs), FIGURES, design.threshold)
     truth = design.truth()
     for figure in FIGURES:
         assert found[figure][0] == pytest.approx(truth[figure], abs=0.012, rel=0.03), figure

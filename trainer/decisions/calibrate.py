@@ -4,9 +4,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import isotonic_regression, minimize, minimize_scalar
 from scipy.special import expit, log_expit, logit
-from sklearn.isotonic import IsotonicRegression
 
 from dali_pipelines.errors import DatasetError
 from trainer.decisions.calibration import Calibration, Method, clipped_logit
@@ -87,8 +86,13 @@ def _two_numbers(scores: Floats, targets: Floats, start: float) -> Floats:
 
 
 def _isotonic(probs: Floats, labels: Ints) -> Calibration:
-    curve = IsotonicRegression(y_min=0, y_max=1).fit(probs, labels)
-    pairs = zip(curve.X_thresholds_.tolist(), curve.y_thresholds_.tolist(), strict=True)
+    """The curve of least squared error, by the ends of its level parts."""
+    scores, rows, counts = np.unique(probs, return_inverse=True, return_counts=True)
+    shares = np.bincount(rows, weights=labels) / counts
+    risks = np.clip(isotonic_regression(shares, weights=counts).x, 0, 1)
+    is_level = np.diff(risks) == 0
+    is_inside = np.append(False, is_level) & np.append(is_level, False)
+    pairs = zip(scores[~is_inside].tolist(), risks[~is_inside].tolist(), strict=True)
     return Calibration("isotonic", knots=tuple(pairs))
 
 

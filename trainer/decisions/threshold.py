@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from trainer.aggregation.levels import Level, aggregate
 from trainer.aggregation.policy import Aggregation
 from trainer.decisions.rules import Rule
-from trainer.metrics.confusion import Confusion
 from trainer.metrics.ranked import Draws, Floats, Ints
 
 _SLACK: Final = 1e-9  # of a count: 0.9 times 10 is a little off 9 in binary
@@ -71,8 +70,13 @@ def _best(rule: Rule, draws: Draws) -> int:
     if rule.kind == "prior":
         share = positives if rule.number is None else rule.number / 100 * (positives + negatives)
         return _last_greatest(-np.abs(tp + fp - share))
-    weight = _number(rule) ** 2
-    return _last_greatest((1 + weight) * tp / (weight * positives + tp + fp))
+    return _last_greatest(_f_scores(_number(rule), tp, fp, positives))
+
+
+def _f_scores(beta: float, tp: Floats, fp: Floats, positives: float) -> Floats:
+    weight = beta**2
+    scores: Floats = (1 + weight) * tp / (weight * positives + tp + fp)
+    return scores
 
 
 def _last_greatest(values: Floats) -> int:
@@ -80,7 +84,10 @@ def _last_greatest(values: Floats) -> int:
 
 
 def _on_grid(draws: Draws) -> float:
-    values = np.array([Confusion.of(draws, cut).f_score(1.0)[0] for cut in _GRID])
+    distinct = draws.ranked.probs[draws.ranked.ends]
+    called = np.searchsorted(-distinct, -_GRID, side="right")  # distinct scores from each cut on
+    tp, fp = draws.true_positives[0][called], draws.false_positives[0][called]
+    values = _f_scores(1.0, tp, fp, float(draws.positives[0]))
     best = _GRID[values == values.max()]
     return float(best[np.argmin(np.abs(best - 0.5))])
 

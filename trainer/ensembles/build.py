@@ -1,4 +1,9 @@
-"""From runs to an ensemble: its members, its decision, and what both are honestly worth."""
+"""From runs to an ensemble: its members, its decision, and what both are honestly worth.
+
+The decision is made on out-of-fold scores, each by the members of one fold. The ensemble scores a
+new image by those of all folds, and a mean over more members varies less: a threshold far from the
+middle of the scores then calls fewer. Nothing out of fold can show how many.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field

@@ -11,7 +11,6 @@ Floats = NDArray[np.float64]
 Combine = Literal["prob", "logit", "rank"]
 COMBINES: Final[tuple[Combine, ...]] = get_args(Combine)
 
-_LEAST: Final = np.finfo(np.float64).smallest_subnormal
 # of a mean of ranks: 1 and 4 of 5 are as much as 2 and 3, but for the last bits of their sums
 _DIGITS: Final = 12
 
@@ -28,8 +27,8 @@ def combine(logits: Floats, weights: Floats, how: Combine = "prob") -> Floats:
     """
     logits = np.ascontiguousarray(logits)  # sums of a row are then the same whatever came in
     present = np.isfinite(logits) & (weights > 0)
-    greatest = max(weights.max(initial=0.0), _LEAST)  # only their ratios count, whatever their size
-    shares = np.where(present, weights / greatest, 0.0)
+    _, size = np.frexp(weights.max(initial=0.0))  # only ratios count, and sums are to be finite
+    shares = np.where(present, np.ldexp(weights, -size), 0.0)
     total = shares.sum(axis=1)
     if how == "rank":
         ranks = _ranks(np.where(present, logits, np.nan))

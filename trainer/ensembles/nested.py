@@ -6,8 +6,10 @@ chosen anew without it and judged on it. The figure is of the way of choosing, w
 all patients then follows. Source: Varma and Simon 2006, "Bias in Error Estimation When Using
 Cross-Validation for Model Selection"; Cawley and Talbot 2010, "On Over-fitting in Model Selection".
 
-Where the combination goes by ranks, a group's scores are ranked among those of the others, without
-their labels, as ranks always need all images.
+What it does not undo: the epoch that a run kept because it was best on its fold was chosen with
+all patients of that fold, the judged ones too. Where the combination goes by ranks, a group's
+scores are ranked among those of its fold, as ranks always need all images; no label has a part in
+it, so scores that tell nothing still have an AUROC of 0.5 on average.
 """
 
 from collections.abc import Callable

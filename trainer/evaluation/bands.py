@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.intervals.bootstrap import drawn_weights, units_of
+from trainer.intervals.bootstrap import drawn_weights, error_of_draws, units_of
 from trainer.intervals.interval import Interval
 from trainer.intervals.spread import proportion_interval
 from trainer.metrics.probability import equal_bins
@@ -83,8 +83,8 @@ def reliability_band(
     ]
     rows = members.sum(axis=0)
     units = np.array([len(np.unique(patients[bins == bin_])) for bin_ in range(len(rows))])
-    errors = _errors(np.concatenate(shares))
-    return _around(probs @ members / rows, labels @ members / rows, errors, units, drawn)
+    deviations = _deviations(np.concatenate(shares))
+    return _around(probs @ members / rows, labels @ members / rows, deviations, units, drawn)
 
 
 def _band(
@@ -107,7 +107,7 @@ def _band(
         found += [heights(true, false) for true, false in pairs if true[-1] and false[-1]]
     whole = Draws.once(labels, probs)
     curve = heights(whole.true_positives[0], whole.false_positives[0])
-    return _around(GRID, curve, _errors(np.reshape(found, (-1, len(GRID)))), units, drawn)
+    return _around(GRID, curve, _deviations(np.reshape(found, (-1, len(GRID)))), units, drawn)
 
 
 def _sensitivities(true: Floats, false: Floats) -> Floats:
@@ -129,21 +129,26 @@ def _places(found: Floats) -> NDArray[np.intp]:
     return places
 
 
-def _errors(heights: Floats) -> Floats:
-    """The standard error (G,) of heights (R, G), 0 where fewer than two draws have one."""
+def _deviations(heights: Floats) -> Floats:
+    """The deviation (G,) of heights (R, G) over draws, 0 where fewer than two have one."""
     known = (~np.isnan(heights)).sum(axis=0) > 1
-    errors = np.zeros(heights.shape[1])
-    errors[known] = np.nanstd(heights[:, known], axis=0, ddof=1)
-    return errors
+    deviations = np.zeros(heights.shape[1])
+    deviations[known] = np.nanstd(heights[:, known], axis=0, ddof=1)
+    return deviations
 
 
 def _around(
-    places: Floats, heights: Floats, errors: Floats, units: NDArray[np.int64], drawn: Drawn
+    places: Floats, heights: Floats, deviations: Floats, units: NDArray[np.int64], drawn: Drawn
 ) -> Band:
     ends = [
-        proportion_interval(float(height), float(error), int(count), drawn.confidence)
+        proportion_interval(
+            float(height),
+            error_of_draws(float(deviation), int(count)),
+            int(count),
+            drawn.confidence,
+        )
         if count > 1
         else _NOTHING_KNOWN
-        for height, error, count in zip(heights, errors, units, strict=True)
+        for height, deviation, count in zip(heights, deviations, units, strict=True)
     ]
     return Band(places, np.array([end.low for end in ends]), np.array([end.high for end in ends]))

@@ -83,7 +83,7 @@ def _compare_level(
         table["cancer"].to_numpy(np.int64),
         others["prob"].to_numpy(np.float64),
         table["prob"].to_numpy(np.float64),
-        pd.factorize(table["patient_id"])[0],
+        pd.factorize(table["patient_id"], sort=True)[0],
     )
     own, other = (its.threshold_of(level) for its in options)
     is_single = len(np.unique(rows.patients)) == len(rows.labels)

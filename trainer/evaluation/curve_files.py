@@ -55,10 +55,11 @@ def _draw(table: pd.DataFrame, kind: Kind, level: Level, path: Path) -> None:
     figure = Figure(figsize=(4.4, 4.4), layout="constrained")
     axes = figure.subplots()
     x, y = (table[name] for name in AXES[kind])
-    low, high = table["low"].clip(upper=y), table["high"].clip(lower=y)  # off by rounding, else
+    low, high = table["low"], table["high"]
     if kind == "calibration":
         axes.axline((0, 0), slope=1, **_REFERENCE)
-        axes.errorbar(x, y, [y - low, high - y], color=_COLOR, marker="o", linewidth=1.2)
+        reach = [(y - low).clip(lower=0), (high - y).clip(lower=0)]  # below 0 by rounding only
+        axes.errorbar(x, y, reach, color=_COLOR, marker="o", linewidth=1.2)
     else:
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         axes.fill_between(x, low, high, color=_COLOR, alpha=0.2, linewidth=0)

@@ -29,7 +29,7 @@ def curve_table(
     """
     labels = level_table["cancer"].to_numpy(np.int64)
     probs = level_table["prob"].to_numpy(np.float64)
-    patients, _ = pd.factorize(level_table["patient_id"])
+    patients, _ = pd.factorize(level_table["patient_id"], sort=True)
     curve = _CURVES[kind](labels, probs)
     if curve is None or not 0 < labels.sum() < len(labels):
         return None

@@ -65,7 +65,7 @@ def _is_of_exams(tables: Mapping[Level, pd.DataFrame], options: EvaluationOption
 
 def _level_figures(table: pd.DataFrame, level: Level, options: EvaluationOptions) -> LevelFigures:
     labels, probs = table["cancer"].to_numpy(np.int64), table["prob"].to_numpy(np.float64)
-    patients, _ = pd.factorize(table["patient_id"])
+    patients, _ = pd.factorize(table["patient_id"], sort=True)
     threshold = options.threshold_of(level)
     names = SCORE_FIGURES if threshold is None else (*SCORE_FIGURES, *THRESHOLD_FIGURES)
     intervals = dict.fromkeys(names)

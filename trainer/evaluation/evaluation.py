@@ -14,6 +14,10 @@ VERSION: Final = 1
 # Patients of either class from which on a figure is worth reading: with 10 of 150 the AUROC's
 # interval is 0.23 wide at an AUROC of 0.9 and 0.35 at 0.75 (means of 400 simulated studies).
 FEWEST: Final = 10
+# Patients with cancer below which the interval of an AUROC above NEAR_ONE is too narrow: see
+# benchmarks/results/coverage.json, "AUROC near one" with 80 of them and with 20.
+FEW: Final = 50
+NEAR_ONE: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,12 @@ class LevelFigures:
     def is_small(self) -> bool:
         """Whether there are so few patients with or without cancer that a figure is mostly luck."""
         return min(self.patients_with_cancer, self.patients - self.patients_with_cancer) < FEWEST
+
+    @property
+    def is_too_sure(self) -> bool:
+        """Whether the AUROC is so near 1, of so few cancers, that its interval is too narrow."""
+        area = self.figures["auroc"]
+        return area is not None and area > NEAR_ONE and self.patients_with_cancer < FEW
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; an interval is [low, high]."""

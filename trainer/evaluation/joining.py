@@ -53,13 +53,14 @@ def _unknown(rows: pd.DataFrame) -> "pd.Series[str]":
 
 def rows_behind(scores: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
     """The row of the manifest behind each score, in the order of the scores."""
+    missing = len(scores)
     for names in (manifest["image_id"], raw_ids(manifest)):
         known = dict(zip(names, range(len(names)), strict=True))
         places = scores["image_id"].map(known)
         if places.notna().all():
             return manifest.iloc[places.to_numpy(np.intp)].reset_index(drop=True)
-    found = int(scores["image_id"].isin(manifest["image_id"]).sum())
+        missing = min(missing, int(places.isna().sum()))
     raise DatasetError(
-        f"{len(scores) - found:,} of {len(scores):,} predicted images are not in the manifest; "
+        f"{missing:,} of {len(scores):,} predicted images are not in the manifest; "
         "name the one they were predicted from"
     )

@@ -7,7 +7,7 @@ from trainer.aggregation.policy import Aggregation, parse_aggregation
 from trainer.decisions.decision import Decision
 from trainer.document import read_document, value_of
 from trainer.evaluation.options import EvaluationOptions
-from trainer.scores.writing import beside
+from trainer.scores.writing import about_beside
 
 
 def with_choices(
@@ -20,7 +20,7 @@ def with_choices(
 
     Raises CheckpointError or ConfigError where the file makes no sense.
     """
-    path = beside(predictions, "about", ".json")
+    path = about_beside(predictions)
     written, decision = _read(path) if path.is_file() else (None, None)
     chosen = how or written or options.how
     is_same = written is None or written == chosen

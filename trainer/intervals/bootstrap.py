@@ -5,6 +5,7 @@ Tibshirani 1993, "An Introduction to the Bootstrap", and Field and Welsh 2007, "
 Clustered Data". A bootstrap of rows takes the rows of one woman for news, and is too sure.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -27,7 +28,7 @@ BIASED: Final = frozenset({"ece", "ece_mass"})
 
 _CELLS: Final = 1 << 20  # weights (draws x rows) held at a time: 8 MB, so that they stay in a cache
 _AREAS: Final = {"auroc", "auprc", "pauc_spec80", "spec_at_sens90"}
-_LEAST: Final = {"pauc_spec80": least_partial_auroc(0.8)}  # of figures in another range than 0 ... 1
+_LEAST: Final = {"pauc_spec80": least_partial_auroc(0.8)}  # where it is not 0
 _ROUNDING: Final = 1e-12  # no draws differ by so little
 
 
@@ -60,17 +61,19 @@ def patient_bootstrap(  # noqa: PLR0913 - the options of an evaluation, given by
     units = units_of(judged, labels, patients, called)
     for name, spread in spreads_of_draws(values, patients, repeats, seed).items():
         if spread is not None and units[name] > 1:
-            found[name] = _interval(name, *spread, units[name], confidence)
+            estimate, deviation = spread
+            error = error_of_draws(deviation, units[name])
+            found[name] = _interval(name, estimate, error, units[name], confidence)
     return found
 
 
 def spreads_of_draws(
     values: Callable[[Weights], dict[str, Floats]], patients: Patients, repeats: int, seed: int
 ) -> dict[str, tuple[float, float] | None]:
-    """Each figure of the data as they are, with its standard error over draws of patients.
+    """Each figure of the data as they are, with its standard deviation over draws of patients.
 
     `values` gives the figures (R,) under weights (R, n) of the rows. A draw that does not define a
-    figure, having one class only, is left out of its error. None where the data do not define it.
+    figure, having one class only, is left out. None where the data do not define it.
     """
     whole = values(np.ones((1, len(patients)), dtype=np.int32))
     drawn = [values(weights) for weights in drawn_weights(patients, repeats, seed)]
@@ -81,9 +84,19 @@ def spreads_of_draws(
         if np.isnan(estimate) or len(defined) < 2:
             spreads[name] = None
         else:
-            error = float(defined.std(ddof=1))
-            spreads[name] = (float(estimate), error if error > _ROUNDING else 0.0)
+            deviation = float(defined.std(ddof=1))
+            spreads[name] = (float(estimate), deviation if deviation > _ROUNDING else 0.0)
     return spreads
+
+
+def error_of_draws(deviation: float, units: int) -> float:
+    """The standard error of a figure that rests on `units` > 1 patients, from draws of them.
+
+    Draws vary as if the patients seen were all there are, which is too little by 1 - 1 / units of
+    the variance: the narrowness bias of Hesterberg 2015, "What Teachers Should Know About the
+    Bootstrap".
+    """
+    return deviation * math.sqrt(units / (units - 1))
 
 
 def units_of(

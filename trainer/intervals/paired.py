@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.intervals.bootstrap import BIASED, Patients, Weights, spreads_of_draws, units_of
+from trainer.intervals.bootstrap import (
+    BIASED,
+    Patients,
+    Weights,
+    error_of_draws,
+    spreads_of_draws,
+    units_of,
+)
 from trainer.intervals.interval import Comparison
 from trainer.intervals.spread import difference_interval
 from trainer.metrics.figures import figures_of_draws
@@ -47,5 +54,6 @@ def paired_bootstrap(  # noqa: PLR0913 - the options of an evaluation, given by 
         fewest = min(of_a_model[name] for of_a_model in units)
         if spread is not None and fewest > 1:
             most = MOST_LOG_LOSS if name == "logloss" else 1.0
-            found[name] = difference_interval(*spread, fewest, confidence, most)
+            difference, error = spread[0], error_of_draws(spread[1], fewest)
+            found[name] = difference_interval(difference, error, fewest, confidence, most)
     return found

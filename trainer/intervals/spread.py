@@ -38,18 +38,18 @@ def area_interval(estimate: float, error: float, units: int, confidence: float) 
         return proportion_interval(estimate, error, units, confidence)
     most = math.sqrt(variance)
     reach = _quantile(units, confidence) * min(error or most / math.sqrt(units), most) / variance
-    return Interval(float(expit(logit(estimate) - reach)), float(expit(logit(estimate) + reach)))
+    low, high = (float(expit(logit(estimate) + side * reach)) for side in (-1, 1))
+    return _around(estimate, low, high)
 
 
 def proportion_interval(estimate: float, error: float, units: int, confidence: float) -> Interval:
-    """Wilson's interval of a share with standard error `error`, from `units` patients, in [0, 1]."""
+    """Wilson's interval of a share with standard error `error`, from `units` patients."""
     variance = estimate * (1 - estimate)
     per_patient = min(error**2 / variance, 1.0) if error and variance else 1 / units
     shift = _quantile(units, confidence) ** 2 * per_patient
     center = (estimate + shift / 2) / (1 + shift)
     reach = math.sqrt(variance * shift + shift**2 / 4) / (1 + shift)
-    low, high = max(center - reach, 0.0), min(center + reach, 1.0)
-    return Interval(min(low, estimate), max(high, estimate))  # at 0 and 1 they are off by rounding
+    return _around(estimate, max(center - reach, 0.0), min(center + reach, 1.0))
 
 
 def positive_interval(estimate: float, error: float, units: int, confidence: float) -> Interval:
@@ -71,6 +71,11 @@ def difference_interval(
     p = float(2 * t.sf(abs(difference) / error, units - 1)) if error else 1.0
     ends = Interval(max(difference - reach, -most), min(difference + reach, most))
     return Comparison(difference, ends, p)
+
+
+def _around(estimate: float, low: float, high: float) -> Interval:
+    """The interval, of whose ends rounding may have put one past the figure."""
+    return Interval(min(low, estimate), max(high, estimate))
 
 
 def _quantile(units: float, confidence: float) -> float:

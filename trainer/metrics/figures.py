@@ -56,11 +56,6 @@ THRESHOLD_FIGURES: Final = tuple(_DECISIONS)  # of scores and a threshold
 CONFUSION_COUNTS: Final = ("tp", "fp", "fn", "tn")  # of scores and a threshold, integers
 
 
-def pf1(labels: Ints, probs: NDArray[np.floating], beta: float = 1.0) -> float:
-    """Probabilistic F score in [0, 1], the metric of RSNA 2023; 0 where it has no positives."""
-    return float(np.nan_to_num(probability.probabilistic_f(Draws.once(labels, probs), beta))[0])
-
-
 def score_figures(
     labels: Ints, probs: NDArray[np.floating], threshold: float | None = None
 ) -> Figures:

@@ -30,7 +30,8 @@ def average_precision(draws: Draws) -> Floats:
 def partial_auroc(draws: Draws, specificity: float) -> Floats:
     """The area under the ROC curve where specificity >= `specificity`, standardized: chance 0.5.
 
-    It lies in [least_partial_auroc(specificity), 1]. Source: McClish 1989, "Analyzing a Portion of the ROC Curve".
+    It lies in [least_partial_auroc(specificity), 1].
+    Source: McClish 1989, "Analyzing a Portion of the ROC Curve".
     """
     width = 1.0 - specificity
     passed, false = draws.roc_corners

@@ -13,15 +13,10 @@ from trainer.aggregation.policy import Aggregation
 from trainer.environment import versions
 from trainer.prediction.predict import PredictOptions
 from trainer.prediction.scorers import Scorers
-from trainer.scores.writing import beside
+from trainer.scores.writing import about_beside
 
 FORMAT: Final = "mammostream-predictions"
 FORMAT_VERSION: Final = 1
-
-
-def about_beside(out: Path) -> Path:
-    """Where the document about a file of predictions is: "scores_about.json" for "scores.csv"."""
-    return beside(out, "about", ".json")
 
 
 def describe(

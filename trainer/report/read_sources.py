@@ -16,13 +16,13 @@ from trainer.checksums import file_sha256
 from trainer.document import read_document
 from trainer.evaluation.options import EvaluationOptions
 from trainer.evaluation.stored_choices import with_choices
-from trainer.prediction.about import about_beside
 from trainer.prediction.scorers import load_scorers
 from trainer.report.build import Sources
 from trainer.report.run_facts import RunFacts, read_runs
 from trainer.run_folder import SCORES
 from trainer.scores.reading import read_predictions
 from trainer.scores.table import key_path
+from trainer.scores.writing import about_beside
 
 _WEIGHTS: Final = ("model.safetensors", "ckpt/*.pt", "fold-*/model.safetensors", "fold-*/ckpt/*.pt")
 

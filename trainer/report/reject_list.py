@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from dali_pipelines.columns import escape
 from dali_pipelines.identity import image_id
 from dali_pipelines.rejects.explanations import explain
 from dali_pipelines.verdicts import Reject
@@ -68,4 +69,4 @@ def reject_list(rejects: Sequence[Reject], inputs: int | None, key: bytes | None
 def _name(reject: Reject, key: bytes | None) -> str:
     if reject.image_id or key is None:
         return reject.image_id
-    return image_id(key, reject.path + reject.member)
+    return image_id(key, escape(reject.path + reject.member))  # names of files may be no UTF-8

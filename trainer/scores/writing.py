@@ -72,6 +72,11 @@ def beside(out: Path, name: str, suffix: str | None = None) -> Path:
     return out.with_name(f"{out.stem}_{name}{out.suffix if suffix is None else suffix}")
 
 
+def about_beside(out: Path) -> Path:
+    """Where the document about a file of predictions is: "scores_about.json" for "scores.csv"."""
+    return beside(out, "about", ".json")
+
+
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
     table.to_csv(path, index=False)
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from dali_pipelines.errors import CheckpointError, DatasetError
@@ -70,6 +71,17 @@ def test_isotonic_pools_what_is_out_of_order_by_hand() -> None:
     found = fit_calibration("isotonic", probs, labels)
     at = np.array([0.0, 0.1, 0.15, 0.2, 0.3, 0.4, 0.65, 0.9, 1.0])
     assert found.risk(at) == pytest.approx([0, 0, 0.25, 0.5, 0.5, 0.5, 0.75, 1, 1])
+
+
+@pytest.mark.parametrize(("n", "steps"), [(40, 6), (2000, 300)])
+def test_isotonic_is_that_of_scikit_learn_also_with_ties(n: int, steps: int) -> None:
+    probs, _, labels = study(sharper=1.0, n=n)
+    tied = np.round(probs * steps) / steps
+    found = fit_calibration("isotonic", tied, labels)
+    wanted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(tied, labels)
+    at = np.linspace(0, 1, 1001)
+    assert found.risk(at) == pytest.approx(wanted.predict(at), abs=1e-12)
+    assert len(found.knots) == len(wanted.X_thresholds_)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -76,6 +76,8 @@ def test_it_goes_into_a_file_and_back() -> None:
         {"calibration": [1]},
         {"calibration": {"method": "platt"}},
         {"chosen_on": None},
+        {"chosen_on": {"n": float("inf")}},
+        {"chosen_on": {"n": [1]}},
     ],
 )
 def test_nonsense_is_refused(changes: dict[str, Any]) -> None:

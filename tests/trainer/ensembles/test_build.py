@@ -17,7 +17,7 @@ from trainer.ensembles.objective import parse_objective
 from trainer.metrics.figures import score_figures
 
 Runs = Callable[..., list[Path]]
-QUICK = EnsembleOptions(repeats=200)
+QUICK = EnsembleOptions(repeats=100)
 
 
 def auroc(built: Built, name: str) -> float:
@@ -28,7 +28,7 @@ def auroc(built: Built, name: str) -> float:
 
 
 def test_pure_noise_flatters_itself_and_the_nested_figure_says_so(runs: Runs) -> None:
-    built = build_ensemble(runs([0.0] * 6, patients=150), QUICK)
+    built = build_ensemble(runs([0.0] * 5, patients=120), QUICK)
     nested = built.ensemble.figures["nested"]
     low, high = nested["intervals"]["auroc"]
     assert auroc(built, "flattering") > 0.6
@@ -37,7 +37,7 @@ def test_pure_noise_flatters_itself_and_the_nested_figure_says_so(runs: Runs) ->
 
 
 def test_noise_is_no_member_and_folds_weigh_alike(runs: Runs) -> None:
-    noise, good, better = runs([0.0, 1.5, 2.0], patients=300)
+    noise, good, better = runs([0.0, 1.5, 2.0], patients=200)
     built = build_ensemble([noise, good, better], QUICK)
     members = built.ensemble.members
     weights = {fold: [m.weight for m in members if m.fold == fold] for fold in range(3)}
@@ -87,7 +87,7 @@ def test_all_of_one_cross_validation_is_its_out_of_fold_figure(runs: Runs) -> No
 
 
 def test_the_table_is_of_the_nested_choice(runs: Runs) -> None:
-    built = build_ensemble(runs([0.0] * 4, patients=60), QUICK)
+    built = build_ensemble(runs([0.0] * 3, patients=45), replace(QUICK, repeats=20))
     assert built.scores is not None
     np.testing.assert_array_equal(built.scores["prob"], expit(built.scores["logit"]))
     breasts = aggregate(built.scores, "breast")
@@ -96,8 +96,8 @@ def test_the_table_is_of_the_nested_choice(runs: Runs) -> None:
 
 
 def test_it_is_the_same_again_and_goes_into_a_file(runs: Runs, tmp_path: Path) -> None:
-    folders = runs([0.5, 0.3], patients=60)
-    options = replace(QUICK, objective=parse_objective("patient/f1", "grid"), combine="rank")
+    folders = runs([0.5, 0.3], patients=30)
+    options = replace(QUICK, repeats=20, objective=parse_objective("patient/f1", "grid"), combine="rank")
     first, second = build_ensemble(folders, options), build_ensemble(folders, options)
     write_ensemble(first.ensemble, tmp_path / "a.json")
     write_ensemble(second.ensemble, tmp_path / "b.json")

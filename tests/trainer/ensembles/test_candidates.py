@@ -52,6 +52,7 @@ def test_a_run_named_twice_would_weigh_twice(runs: Runs) -> None:
         ({"fold": [0, 1]}, "several folds"),
         ({"cancer": [0, None]}, "without logit, label or fold"),
         ({"logit": [0.0, None]}, "without logit, label or fold"),
+        ({"logit": [0.0, "inf"]}, "without logit, label or fold"),
         ({"cancer": [0, 2]}, "other than 0 and 1"),
         ({"fold": None}, "lacks the column fold"),
     ],

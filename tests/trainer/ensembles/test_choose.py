@@ -55,7 +55,7 @@ def test_the_scores_of_a_choice_are_those_of_its_images_together(runs: Runs) -> 
 
 
 def test_exhaustive_is_the_best_of_all(runs: Runs) -> None:
-    scores = scores_of(runs([0.4, 0.3], patients=60))
+    scores = scores_of(runs([0.4, 0.3], patients=30))
     worth = {
         choice: AUROC.worth(scores.labels, scores.probs(choice)) for choice in all_choices(scores)
     }
@@ -80,20 +80,20 @@ def test_of_equals_the_one_with_fewer_members_is_taken(runs: Runs) -> None:
 
 @pytest.mark.parametrize("method", ["greedy", "exhaustive"])
 def test_noise_is_left_out(runs: Runs, method: Method) -> None:
-    scores = scores_of(runs([0.0, 3.0], patients=240))
+    scores = scores_of(runs([0.0, 3.0], patients=120))
     assert chosen(scores, Choosing(method)) == (3, 4, 5)
     assert chosen(scores, Choosing("all")) == tuple(range(6))
 
 
 @pytest.mark.parametrize("method", ["greedy", "exhaustive"])
 def test_the_members_of_a_fold_can_be_bounded(runs: Runs, method: Method) -> None:
-    scores = scores_of(runs([0.6, 0.5, 0.4], patients=60))
+    scores = scores_of(runs([0.6, 0.5, 0.4], patients=30))
     choice = chosen(scores, Choosing(method, per_fold=1))
     assert sorted(scores.pool.folds[list(choice)]) == [0, 1, 2]
 
 
 def test_one_may_be_chosen_again_to_weigh_more(runs: Runs) -> None:
-    scores = scores_of(runs([0.8, 0.7, 0.2], patients=60, seed=5))
+    scores = scores_of(runs([0.8, 0.7, 0.2], patients=30, seed=5))
     once = chosen(scores, Choosing("greedy"))
     again = chosen(scores, Choosing("greedy", weighted=True))
     assert len(set(again)) < len(again)
@@ -103,7 +103,7 @@ def test_one_may_be_chosen_again_to_weigh_more(runs: Runs) -> None:
 
 
 def test_what_is_less_when_better_is_made_small(runs: Runs) -> None:
-    scores = scores_of(runs([2.0, 0.0], patients=60))
+    scores = scores_of(runs([2.0, 0.0], patients=30))
     losses = {
         choice: score_figures(scores.labels, scores.probs(choice))["logloss"]
         for choice in all_choices(scores)
@@ -113,7 +113,7 @@ def test_what_is_less_when_better_is_made_small(runs: Runs) -> None:
 
 
 def test_only_the_rows_that_are_given_count(runs: Runs) -> None:
-    good, noise = runs([3.0, 0.0], patients=240)
+    good, noise = runs([3.0, 0.0], patients=120)
     scores = scores_of([good, noise])
     rows = scores.row_folds != 1
     choice = choose(scores, AUROC, rows, Choosing("exhaustive"))

@@ -1,3 +1,4 @@
+import itertools
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -50,6 +51,16 @@ def test_the_mean_of_ranks_by_hand() -> None:
     assert expit(combine(logits, ONES, "rank")) == pytest.approx(wanted)
 
 
+def test_equal_means_of_ranks_are_equal_scores() -> None:
+    orders = itertools.permutations(range(5))  # each of 5 images has every rank by some member
+    for second, third in itertools.product(orders, [(0, 1, 2, 3, 4), (2, 0, 4, 1, 3)]):
+        logits = np.array([range(5), second, third], np.float64).T
+        found = expit(combine(logits, np.ones(3), "rank"))
+        sums = logits.sum(axis=1)
+        assert len(set(found)) == len(set(sums))
+        assert (np.argsort(found, kind="stable") == np.argsort(sums, kind="stable")).all()
+
+
 def test_ranks_are_among_a_members_own_scores() -> None:
     logits = rows([0.1, NAN], [0.3, NAN], [NAN, 7.0], [NAN, 8.0])
     assert expit(combine(logits, ONES, "rank")) == pytest.approx([1 / 3, 2 / 3, 1 / 3, 2 / 3])
@@ -91,6 +102,15 @@ def test_equal_weights_are_no_weights_and_all_stays_within_its_members(how: Comb
     if how != "rank":
         assert (found <= logits.max(axis=1) + 1e-12).all()
         assert (found >= logits.min(axis=1) - 1e-12).all()
+
+
+@pytest.mark.parametrize("how", COMBINES)
+@pytest.mark.parametrize("size", [5e-324, 1e-300, 1.7e308])
+def test_only_the_ratio_of_weights_counts_whatever_their_size(how: Combine, size: float) -> None:
+    logits = rows([1.0, 9.0, 3.0], [0.5, NAN, 2.0])
+    found = combine(logits, np.full(3, size), how)
+    assert found == pytest.approx(combine(logits, np.ones(3), how), rel=1e-14)
+    assert np.isnan(combine(logits, np.zeros(3), how)).all()
 
 
 def test_plain_values() -> None:

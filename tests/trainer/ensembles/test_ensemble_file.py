@@ -95,6 +95,8 @@ def test_nonsense_is_refused(written: Path, changes: dict[str, Any], message: st
         ({"path": "/dev/zero"}, "relative to the file"),
         ({"path": "../../../../dev/zero"}, "is not there"),
         ({"path": ".."}, "is not there"),
+        ({"path": "x" * 5000}, "is not there"),
+        ({"path": "x\0"}, "is not there"),
         ({"sha256": None}, "text is wanted"),
         ({"sha256": "0" * 64}, "is not the one"),
         ({"weight": 0}, "above 0"),

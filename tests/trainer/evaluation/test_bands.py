@@ -75,7 +75,7 @@ def test_a_precision_rests_on_the_patients_who_are_called() -> None:
 def test_draws_that_all_miss_a_class_leave_an_open_band() -> None:
     labels, probs = np.array([1, 0, 0, 0]), np.array([0.9, 0.1, 0.2, 0.3])
     band = roc_band(labels, probs, np.array([0, 1, 1, 1]), Drawn(repeats=1, seed=1))
-    assert band.low.tolist() == [0.0] * len(GRID)
+    assert band.low.tolist() == [0.0] * (len(GRID) - 1) + [1.0]  # where all are called
     assert band.high.tolist() == [1.0] * len(GRID)
 
 

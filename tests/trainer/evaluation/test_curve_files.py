@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from trainer.evaluation.bands import Drawn
-from trainer.evaluation.curve_files import write_curves
+from trainer.evaluation.curve_files import _draw, write_curves
 from trainer.evaluation.curve_tables import curve_table
 from trainer.evaluation.options import EvaluationOptions
 
@@ -72,6 +72,14 @@ def test_a_csv_and_a_picture_are_written_for_each_curve(tmp_path: Path) -> None:
     with Image.open(files[1]) as picture:
         assert picture.size == (880, 880)
         assert picture.convert("L").getextrema() == (0, 255)
+
+
+def test_an_end_that_rounding_puts_past_the_figure_is_drawn(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"probability": [0.1, 0.9], "share": [0.0, 1.0], "low": [2e-17, 0.5], "high": [0.4, 1.0]}
+    )
+    _draw(table, "calibration", "image", tmp_path / "c.png")
+    assert (tmp_path / "c.png").is_file()
 
 
 def test_a_level_of_one_class_leaves_no_file(tmp_path: Path) -> None:

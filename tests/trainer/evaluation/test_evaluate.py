@@ -181,6 +181,14 @@ def test_seed_and_confidence_decide_the_intervals() -> None:
     assert width(repeats=100, confidence=0.8) < width(repeats=100)
 
 
+def test_the_order_of_rows_changes_nothing() -> None:
+    scores = _many()
+    turned = scores.sample(frac=1, random_state=3, ignore_index=True)
+    first, second = (evaluate(rows, QUICK).levels["image"] for rows in (scores, turned))
+    assert first.figures == pytest.approx(second.figures)
+    assert _width(first) == pytest.approx(_width(second))
+
+
 def test_no_draws_make_no_intervals() -> None:
     found = evaluate(SCORES, EvaluationOptions(repeats=0)).levels["breast"]
     assert set(found.intervals.values()) == {None}

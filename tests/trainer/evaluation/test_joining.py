@@ -67,6 +67,9 @@ def test_an_image_that_is_not_there_is_counted() -> None:
     strange = pd.DataFrame({"image_id": ["a", "x", "y"], "prob": 0.5})
     with pytest.raises(DatasetError, match="2 of 3 predicted images are not in the manifest"):
         join_manifest(strange, MANIFEST)
+    raw = pd.DataFrame({"image_id": ["1.1", "1.2", "1.9"], "prob": 0.5})
+    with pytest.raises(DatasetError, match="1 of 3 predicted images are not in the manifest"):
+        join_manifest(raw, MANIFEST)
 
 
 def test_the_scores_that_were_given_stay_as_they_are() -> None:

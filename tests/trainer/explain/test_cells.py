@@ -11,6 +11,7 @@ from torch import nn
 from trainer.explain.cells import Cells, CellTracer
 from trainer.explain.feature_map import as_maps, layer_of
 from trainer.networks.build import build_model
+from trainer.networks.padding import FixedPadConv2d
 
 SIZE = (96, 128)
 
@@ -56,11 +57,11 @@ def test_patches_of_a_transformer_lie_in_their_middle_and_those_of_padding_too()
 
 
 def test_padding_of_a_nominal_size_is_what_is_done() -> None:
-    nominal = {"padding": "nominal"}  # of 300 px: 150, 75, 38, 19, 10, so one layer differs
-    rows, _ = cells_of("tf_efficientnet_b3", SIZE, **nominal)
-    own, _ = cells_of("tf_efficientnet_b3", SIZE)
-    assert (rows.step, rows.length) == (own.step, own.length)
-    assert rows.start < own.start
+    layer = FixedPadConv2d(1, 1, 3, 2)
+    layer.around = (1, 2, 0, 1)  # left, right, top, bottom: one px to the left, none above
+    with CellTracer(layer, (16, 16)) as tracer:
+        out = layer(torch.zeros(1, 1, 16, 16))
+    assert tracer.cells((out.shape[2], out.shape[3])) == (Cells(1.5, 2, 8), Cells(0.5, 2, 9))
 
 
 def test_a_merger_without_a_convolution_takes_blocks() -> None:

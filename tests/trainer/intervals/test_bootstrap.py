@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 
 from trainer.intervals import bootstrap
-from trainer.intervals.bootstrap import patient_bootstrap, spreads_of_draws, units_of
+from trainer.intervals.bootstrap import (
+    error_of_draws,
+    patient_bootstrap,
+    spreads_of_draws,
+    units_of,
+)
 from trainer.intervals.interval import Interval
+from trainer.intervals.spread import proportion_interval
 from trainer.metrics.figures import SCORE_FIGURES, THRESHOLD_FIGURES, score_figures
 from trainer.metrics.ranked import Floats
 
@@ -126,14 +132,47 @@ def test_perfect_order_of_few_is_not_certainty() -> None:
         assert interval.low == pytest.approx(10 / (10 + 2.262157**2))
 
 
-def test_units_are_the_patients_of_the_rarer_class() -> None:
+def test_a_figure_rests_on_the_patients_of_its_class() -> None:
+    names = ["auroc", "specificity", "recall"]
     labels = np.array([1, 1, 0, 0, 0, 1])
     patients = np.array(list("aabbcd"))
-    assert units_of("auroc", labels, patients) == 2
+    assert list(units_of(names, labels, patients).values()) == [2, 2, 2]
     labels[2:] = [0, 0, 0, 0]
-    assert units_of("auroc", labels, patients) == 1
-    assert units_of("specificity", labels, patients) == 3
-    assert units_of("brier", np.zeros(6), patients) == 4
+    assert list(units_of(names, labels, patients).values()) == [1, 3, 1]
+    assert list(units_of(names, 1 - labels, patients).values()) == [1, 1, 3]
+    assert units_of(["brier"], np.zeros(6), patients) == {"brier": 4}
+
+
+def test_precision_rests_on_the_patients_who_are_called() -> None:
+    """Two of two are right, of 40 with cancer: that is no precision of 0.91 at least."""
+    labels, patients = np.repeat([1, 0], 40), np.arange(80)
+    probs = np.linspace(0.9, 0.1, 80)
+    found = patient_bootstrap(labels, probs, patients, ["precision"], threshold=probs[1])
+    assert found["precision"] == proportion_interval(1.0, 0.0, 2, 0.95)
+    alone = patient_bootstrap(labels, probs, patients, ["precision"], threshold=probs[0])
+    assert alone["precision"] is None
+
+
+def test_the_error_of_few_is_that_of_a_sample_not_of_all_there_are() -> None:
+    """Draws of n vary by (n - 1) / n of the variance of means of n, which divides by n - 1."""
+    values = np.array([0.1, 0.2, 0.4, 0.8])
+    drawn = values.std(ddof=0) / 2  # what infinitely many draws give
+    assert error_of_draws(drawn, 4) == pytest.approx(values.std(ddof=1) / 2)
+
+
+def test_a_partial_area_of_nothing_is_at_its_least_and_not_for_sure() -> None:
+    labels, patients = np.repeat([1, 0], 10), np.arange(20)
+    found = patient_bootstrap(labels, 1.0 - labels, patients, ["pauc_spec80"])["pauc_spec80"]
+    share = 2.262157**2 / (10 + 2.262157**2)  # of the area that is possible, at most
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((4 / 9, 4 / 9 + 5 / 9 * share))
+
+
+def test_log_loss_ends_where_it_can_end() -> None:
+    labels, patients = np.array([1, 1, 0, 0]), np.arange(4)
+    found = patient_bootstrap(labels, np.array([0.0, 0.9, 0.1, 0.2]), patients, ["logloss"])
+    assert found["logloss"] is not None
+    assert found["logloss"].high == pytest.approx(52 * np.log(2))
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,11 @@ def test_a_model_does_not_differ_from_itself() -> None:
     found = delong_compare(HELPED, KG, KG)
     assert found is not None
     assert (found.difference, found.p) == (0.0, 1.0)
+
+
+def test_a_perfect_order_of_two_against_its_reverse_is_no_proof() -> None:
+    labels, perfect = np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.3, 0.4])
+    found = delong_compare(labels, perfect[::-1], perfect)
+    assert found is not None
+    assert (found.difference, found.interval.high) == (1.0, 1.0)
+    assert found.p == pytest.approx(2 * norm.sf(2**0.5))

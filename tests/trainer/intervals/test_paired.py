@@ -70,6 +70,16 @@ def test_more_rows_of_the_same_patients_make_no_model_surer() -> None:
     assert found.p == pytest.approx(once.p)
 
 
+def test_no_figure_is_sure_of_two_cancers() -> None:
+    """One model finds both, the other neither: no draw of patients sees anything else."""
+    labels, patients = np.array([1, 1, 0, 0, 0, 0]), np.arange(6)
+    found = paired_bootstrap(
+        labels, 1.0 - labels, labels * 1.0, patients, ["auroc", "recall", "logloss"],
+        thresholds=(0.5, 0.5),
+    )  # fmt: skip
+    assert all(c is not None and c.p > 0.3 and c.interval.low < 0 for c in found.values())
+
+
 def test_what_too_few_patients_define_has_no_comparison() -> None:
     labels, a, b = np.array([0, 0, 1]), np.array([0.1, 0.2, 0.3]), np.array([0.3, 0.2, 0.1])
     found = paired_bootstrap(labels, a, b, np.arange(3), ["auroc", "ece"])

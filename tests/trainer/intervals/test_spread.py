@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainer.intervals.interval import Interval
 from trainer.intervals.spread import (
     area_interval,
     difference_interval,
@@ -58,9 +59,30 @@ def test_a_difference_worked_by_hand() -> None:
     assert difference_interval(T_9 * 0.02, 0.02, 10, 0.95).p == pytest.approx(0.05, abs=1e-6)
 
 
-def test_what_never_varies_differs_or_does_not() -> None:
+def test_a_difference_that_never_varies_is_as_sure_as_there_are_patients() -> None:
     assert difference_interval(0.0, 0.0, 5, 0.95).p == 1.0
-    assert difference_interval(0.1, 0.0, 5, 0.95).p == 0.0
+    two, many = (difference_interval(1.0, 0.0, count, 0.95) for count in (2, 40))
+    assert two.p == pytest.approx(0.392, abs=5e-4)  # t = sqrt 2 with one degree of freedom
+    assert (two.interval.low, two.interval.high) == (-1.0, 1.0)
+    assert many.p < 1e-6
+    assert many.interval.low > 0
+
+
+def test_differences_end_where_figures_do() -> None:
+    assert difference_interval(0.5, 0.4, 10, 0.95).interval.high == 1.0
+    assert difference_interval(-0.5, 0.4, 10, 0.95).interval.low == -1.0
+    wide = difference_interval(5.0, 4.0, 10, 0.95, most=math.inf).interval
+    assert wide.high == pytest.approx(5 + T_9 * 4)
+
+
+def test_what_no_draw_changes_is_taken_for_that_of_independent_patients() -> None:
+    for kind in (proportion_interval, area_interval):
+        independent = kind(0.25, math.sqrt(0.25 * 0.75 / 10), 10, 0.95)
+        assert ends_of(kind(0.25, 0.0, 10, 0.95)) == pytest.approx(ends_of(independent))
+
+
+def ends_of(interval: Interval) -> tuple[float, float]:
+    return interval.low, interval.high
 
 
 @given(st.floats(0, 1), st.floats(0, 0.5), st.integers(2, 1000), st.sampled_from([0.5, 0.9, 0.99]))
@@ -69,5 +91,4 @@ def test_ends_lie_around_the_figure_and_in_its_range(
 ) -> None:
     for kind in (proportion_interval, area_interval):
         found = kind(estimate, error, units, confidence)
-        assert 0 <= found.low <= estimate + 1e-9
-        assert estimate - 1e-9 <= found.high <= 1
+        assert 0 <= found.low <= estimate <= found.high <= 1

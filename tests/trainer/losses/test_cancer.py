@@ -10,7 +10,8 @@ from torchvision.ops import sigmoid_focal_loss
 
 from trainer.losses.cancer import focal_losses, smoothed, soft_fbeta_loss
 from trainer.losses.settings import LossSettings
-from trainer.metrics.figures import pf1
+from trainer.metrics.probability import probabilistic_f
+from trainer.metrics.ranked import Draws
 
 LN3 = math.log(3)  # sigmoid(ln 3) = 3/4
 LOGITS = torch.tensor([LN3, LN3, -LN3, 0.0])
@@ -105,7 +106,8 @@ def test_soft_fbeta_worked_by_hand() -> None:
 def test_soft_fbeta_is_one_less_the_metric(values: list[float], seed: int, beta: float) -> None:
     x, t = _draw([*values, 0.0], seed)
     t[-1] = 1.0
-    expected = pf1(t.long().numpy(), x.double().sigmoid().numpy(), beta)
+    rows = Draws.once(t.long().numpy(), x.double().sigmoid().numpy())
+    expected = probabilistic_f(rows, beta)[0]
     valid = torch.ones(len(x), dtype=torch.bool)
     assert soft_fbeta_loss(x, t, valid, beta).item() == pytest.approx(1 - expected, abs=1e-5)
 

@@ -1,5 +1,7 @@
 """The plain facts of a page: speed, stored images, rejects, settings; and numbers in words."""
 
+from dataclasses import replace
+
 import pytest
 
 from dali_pipelines.identity import image_id
@@ -54,6 +56,8 @@ def test_rejects_are_counted_once_and_named_by_keyed_ids() -> None:
         image_id(KEY, "/secret/a.dcmm"), LOST.image_id,
     ]  # fmt: skip
     assert reject_list([scanned], None, None).lines[0].input_id == ""
+    odd = replace(scanned, path="/secret/\udcff.dcm")  # a byte that is no UTF-8
+    assert len(reject_list([odd], None, KEY).lines[0].input_id) == 32
 
 
 def test_settings_that_are_not_the_usual_ones_without_any_place(tmp_path) -> None:

@@ -34,6 +34,7 @@ def test_a_sound_file_has_rows(tmp_path: Path, name: CompetitionName, text: str)
         ("rsna", RSNA.replace("0.1", "1.01"), "'cancer' must hold numbers from 0 to 1; line 2"),
         ("rsna", RSNA.replace("0.1", "-0.1"), "'cancer' must hold numbers from 0 to 1; line 2"),
         ("rsna", RSNA.replace("0.1", "nan"), "'cancer' must hold numbers from 0 to 1; line 2"),
+        ("rsna", RSNA.replace("0.1", "0_0.1"), "'cancer' must hold numbers from 0 to 1; line 2"),
         ("rsna", RSNA.replace("0.1", ""), "'cancer' must hold numbers from 0 to 1; line 2"),
         ("rsna", RSNA.replace("0.1", "0.1,7"), "each row must have 2 cells"),
         ("rsna", RSNA.replace("10042_L,0\n", ""), "lacks 1 of the 3 ids of 'sample.csv'"),

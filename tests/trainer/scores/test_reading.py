@@ -2,6 +2,8 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dali_pipelines.errors import ConfigError, DatasetError
@@ -60,6 +62,7 @@ def test_every_digit_of_a_score_counts(tmp_path: Path) -> None:
         ("[1, 2]", "is no list of JSON objects"),
         ('[{"image_id": "x"}]', "lacks the column prob"),
         ('[{"image_id": "x", "prob": [1]}]', "column 'prob' must hold numbers.*line 2"),
+        ('[{"image_id": "x", "prob": 1' + "0" * 400 + "}]", "column 'prob' must hold.*line 2"),
         ("[]", "lacks the column image_id, prob"),
     ],
 )
@@ -82,6 +85,13 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"image_id,prob\n\xff,0.5\n")
     with pytest.raises(DatasetError, match="no table of scores"):
         read_predictions(path)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    twice = pa.table([["x"], [0.5], [0.6]], names=["image_id", "prob", "prob"])
+    pq.write_table(twice, tmp_path / "p.parquet")
+    with pytest.raises(DatasetError, match="two columns of one name"):
+        read_predictions(tmp_path / "p.parquet")
 
 
 def test_a_manifest_is_no_table_of_scores(toy_manifest: Path) -> None:

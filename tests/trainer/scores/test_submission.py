@@ -98,6 +98,20 @@ def test_an_id_that_the_header_lacks_is_that_of_the_folder(
     assert "7 images have no id in their header; they took that of their folder" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("name", "column", "other"), [("spr", "exam_id", "1234567"), ("rsna", "patient_id", "Doe, J")]
+)
+def test_an_id_that_the_competition_cannot_have_is_that_of_the_folder(
+    manifest: pd.DataFrame, tmp_path: Path, name: CompetitionName, column: str, other: str
+) -> None:
+    table = submission(
+        scored(manifest), manifest.assign(**{column: other}), name, SubmissionOptions()
+    )
+    write_scores(table, tmp_path / "s.csv")
+    assert check_submission(tmp_path / "s.csv", name) == len(table)
+    assert {key.lstrip("0")[0] for key in table.iloc[:, 0]} == {"1", "2", "3"}
+
+
 def test_an_image_without_any_id_is_left_out_aloud(
     manifest: pd.DataFrame, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,11 +164,15 @@ def test_a_sample_of_other_images_is_refused(manifest: pd.DataFrame, tmp_path: P
         rows_of(manifest, "rsna", like=like)
 
 
-def test_a_decision_gives_0_and_1(manifest: pd.DataFrame) -> None:
+def test_a_decision_gives_0_and_1(manifest: pd.DataFrame, tmp_path: Path) -> None:
     decision = Decision("breast", "f1", 0.5)
     found = rows_of(manifest, "rsna", decision=decision, column="positive")
     assert found == [("10008_L", 0), ("10008_R", 1), ("10042_R", 1), ("9_L", 1), ("9_R", 0)]
     assert rows_of(manifest, "rsna", decision=decision)[0] == ("10008_L", 0.2)
+    like = tmp_path / "sample.csv"  # a share of the competition's would be no decision
+    like.write_text("prediction_id,cancer\n10008_R,0\n11_L,0\n")
+    found = rows_of(manifest, "rsna", decision=decision, column="positive", like=like)
+    assert found == [("10008_R", 1), ("11_L", 0)]
 
 
 @pytest.mark.parametrize(
