@@ -142,7 +142,7 @@ def _notes(evaluation: "Evaluation", level: "Level") -> str:
     if evaluation.options.repeats and any(found.is_too_sure for found in shown):
         notes.append(
             f"!  an AUROC over {NEAR_ONE} of under {FEW} patients with cancer: such intervals\n"
-            "   are too narrow, of 95 % ones about 92 % hold the truth"
+            "   are too narrow: with 20 at 0.97, 92.5 % of them held the truth, not 95 %"
         )
     if all(found.threshold is None for found in evaluation.levels.values()):
         notes.append("-  no threshold is known: for precision, recall and F give --threshold")

@@ -1,6 +1,7 @@
 """How torch computes on this rank: its threads, its algorithms, its rounding."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ import torch
 import torch.utils.deterministic
 
 from dali_pipelines.cores import core_count
+from dali_pipelines.errors import DeviceError
 from trainer.distributed import World
 from trainer.optim.settings import SpeedSettings
 
 # cuBLAS gives the same bits again only with a fixed workspace: 8 buffers of 4096 KiB for a stream.
 # It reads this when a process first uses it. Source: CUDA toolkit, cuBLAS, section 2.1.4.
 _WORKSPACE: Final = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+_UNSTEADY: Final = re.compile(r"(\w+) does not have a deterministic implementation")
 
 
 @contextmanager
@@ -26,7 +29,8 @@ def fixed_arithmetic(
 
     `threads` 0 means this rank's share of the cores, whatever OMP_NUM_THREADS torchrun has set. A
     GPU gives the same bits too where `speed` is deterministic; if not, cuDNN may try which of its
-    algorithms is the fastest, which is another one on another day.
+    algorithms is the fastest, which is another one on another day. Raises DeviceError where the
+    GPU's memory is too small, or the network has an operation that gives other bits each time.
     """
     speed = speed or SpeedSettings()
     fixed = speed.deterministic or world.device.type == "cpu"
@@ -38,9 +42,29 @@ def fixed_arithmetic(
         threads=count, deterministic=fixed, search=not fixed, tf32=(speed.tf32, speed.tf32)
     ).write()
     try:
-        yield
+        with _explained():
+            yield
     finally:
         before.write()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """A stretch in which what torch cannot do is said in one sentence."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            "the GPU ran out of memory for this network; use a smaller batch"
+        ) from error
+    except RuntimeError as error:
+        unsteady = _UNSTEADY.match(str(error))
+        if unsteady is None:
+            raise
+        raise DeviceError(
+            f"the network needs {unsteady[1]}, which gives other bits each time on this device; "
+            "use --device cpu or another network, or train without speed.deterministic"
+        ) from error
 
 
 def seed_draws(seed: int, device: torch.device) -> None:

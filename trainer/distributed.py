@@ -73,10 +73,11 @@ class World:
 
 
 @contextmanager
-def join_world(device: Device = "auto") -> Iterator[World]:
+def join_world(device: Device = "auto", patience: timedelta | None = None) -> Iterator[World]:
     """This process's place in the run; joins and leaves the process group where there is one.
 
-    Within another such stretch it is that one's group, which stays.
+    Within another such stretch it is that one's group, which stays. Ranks wait `patience` for each
+    other, `TIMEOUT` where nothing is said.
     Raises ConfigError if torchrun's variables are incomplete, DeviceError if there is no GPU,
     LostRankError where another rank ended while this one waited for it.
     """
@@ -90,7 +91,7 @@ def join_world(device: Device = "auto") -> Iterator[World]:
     on_gpu = place.type == "cuda"
     distributed.init_process_group(
         "cuda:nccl,cpu:gloo" if on_gpu else "gloo",
-        timeout=TIMEOUT,
+        timeout=patience or TIMEOUT,
         device_id=place if on_gpu else None,
     )
     try:

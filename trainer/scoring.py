@@ -54,20 +54,21 @@ def score_images(
 ) -> NDArray[np.float64]:
     """Logits (N,) of images (N, C, H, W) on the network's device, each that of its unit.
 
-    A unit has `views` images, of which those that are not `valid` (N,) are left out. Raises
-    CheckpointError where the score of a valid image is no number.
+    A unit has `views` images, of which those that are not `valid` (N,) are left out. Where a score
+    leaves the range of the type that `amp` means, all come of float32. Raises CheckpointError where
+    that of a valid image is then still no number.
     """
-    device = images.device
-    present = torch.from_numpy(valid.reshape(-1, views)).to(device) if views > 1 else None
-    with torch.inference_mode(), precision(device, amp):
-        logits = logits_of(model, images, present)
-    by_image: NDArray[np.float64] = logits.cpu().numpy().astype(np.float64).repeat(views)
-    if not np.isfinite(by_image[valid]).all():
-        raise CheckpointError(
-            "the network's scores are not numbers: its training diverged or its weights are "
-            "damaged; use an earlier checkpoint or a lower optim.lr"
-        )
-    return by_image
+    present = torch.from_numpy(valid.reshape(-1, views)).to(images.device) if views > 1 else None
+    for kind in (amp, "off"):
+        with torch.inference_mode(), precision(images.device, kind):
+            logits = logits_of(model, images, present)
+        by_image: NDArray[np.float64] = logits.cpu().numpy().astype(np.float64).repeat(views)
+        if np.isfinite(by_image[valid]).all():
+            return by_image
+    raise CheckpointError(
+        "the network's scores are not numbers: its training diverged or its weights are "
+        "damaged; use an earlier checkpoint or a lower optim.lr"
+    )
 
 
 def collect(scores: Iterable[Scores], count: int, world: World) -> NDArray[np.float64]:

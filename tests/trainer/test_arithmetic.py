@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.utils.deterministic
 
+from dali_pipelines.errors import DeviceError
 from trainer.arithmetic import fixed_arithmetic, seed_draws
 from trainer.distributed import World
 from trainer.optim.settings import SpeedSettings
@@ -81,3 +82,18 @@ def test_draws_are_those_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     seed_draws(5, torch.device("cuda", 1))
     assert torch.equal(torch.rand(3, generator=gpus[1]), wanted)
     assert gpus[0].initial_seed() != 5
+
+
+def test_an_operation_of_no_fixed_order_is_named_in_one_sentence() -> None:
+    with (
+        pytest.raises(DeviceError, match="needs put_, which gives other bits"),
+        fixed_arithmetic(CPU, 1),
+    ):
+        torch.zeros(2).put_(torch.tensor([0]), torch.ones(1))
+
+
+def test_a_full_gpu_is_said_in_one_sentence_and_other_errors_pass() -> None:
+    with pytest.raises(DeviceError, match="smaller batch"), fixed_arithmetic(CPU, 1):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    with pytest.raises(RuntimeError, match="size mismatch"), fixed_arithmetic(CPU, 1):
+        raise RuntimeError("size mismatch")

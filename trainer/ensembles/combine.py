@@ -27,23 +27,24 @@ def combine(logits: Floats, weights: Floats, how: Combine = "prob") -> Floats:
     """
     logits = np.ascontiguousarray(logits)  # sums of a row are then the same whatever came in
     present = np.isfinite(logits) & (weights > 0)
-    _, size = np.frexp(weights.max(initial=0.0))  # only ratios count, and sums are to be finite
-    shares = np.where(present, np.ldexp(weights, -size), 0.0)
-    total = shares.sum(axis=1)
+    shares = np.where(present, weights, 0.0)
     if how == "rank":
         ranks = _ranks(np.where(present, logits, np.nan))
-        mean = np.round(_mean(ranks, shares, total), _DIGITS)
-        return np.asarray(logit(mean), np.float64)
-    mean = _mean(logits, shares, total) if how == "logit" else _mean_probability(logits, shares)
+        return np.asarray(logit(np.round(_mean(ranks, shares), _DIGITS)), np.float64)
+    mean = _mean(logits, shares) if how == "logit" else _mean_probability(logits, shares)
     alone = present.sum(axis=1) == 1
     only = np.where(present, logits, 0.0).sum(axis=1)
-    return np.asarray(np.where(total > 0, np.where(alone, only, mean), np.nan), np.float64)
+    return np.asarray(
+        np.where(present.any(axis=1), np.where(alone, only, mean), np.nan), np.float64
+    )
 
 
-def _mean(values: Floats, shares: Floats, total: Floats) -> Floats:
+def _mean(values: Floats, shares: Floats) -> Floats:
+    _, size = np.frexp(shares.max(initial=0.0))
+    shares = np.ldexp(shares, -size)  # exact; only ratios count, and sums are to be finite
     summed = (np.where(shares > 0, values, 0.0) * shares).sum(axis=1)
     with np.errstate(invalid="ignore"):  # 0 / 0 is NaN, as it is to be
-        return np.asarray(summed / total, np.float64)
+        return np.asarray(summed / shares.sum(axis=1), np.float64)
 
 
 def _mean_probability(logits: Floats, shares: Floats) -> Floats:

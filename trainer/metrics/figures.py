@@ -128,6 +128,10 @@ def labeled_rows(scores: pd.DataFrame) -> pd.DataFrame:
         raise DatasetError("no prediction has a label in column cancer; nothing can be evaluated")
     if not labeled["cancer"].isin([0, 1]).all():
         raise DatasetError("column cancer must hold 0 or 1, or nothing where it is unknown")
-    if not labeled["prob"].between(0, 1).all():
-        raise DatasetError("column prob must hold probabilities from 0 to 1, found others")
+    wrong = int((~labeled["prob"].between(0, 1)).sum())
+    if wrong:
+        raise DatasetError(
+            f"column prob must hold probabilities from 0 to 1, unlike {wrong:,} of {len(labeled):,} "
+            "labeled rows; predict again"
+        )
     return labeled

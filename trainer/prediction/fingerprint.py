@@ -42,7 +42,7 @@ def fingerprint(
 
 
 def _processor(device: torch.device) -> str:
-    """What rounds: the kind of GPU, or which of its instructions torch uses of the CPU."""
+    """What rounds: the kind of GPU, or the CPU's instructions that torch uses and its threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return torch.backends.cpu.get_cpu_capability()
+    return f"{torch.backends.cpu.get_cpu_capability()} {torch.get_num_threads()}"

@@ -21,7 +21,8 @@ def find_members(
     A run directory stands for its model.safetensors; that of a cross-validation for those of all
     its folds, and where it is the only path and nothing is said of how to combine, for its
     ensemble.json. Without `weights` all are equal. Raises ConfigError where an ensemble file does
-    not stand alone or the weights do not fit, CheckpointError where a run has no model.
+    not stand alone, a file is named twice or the weights do not fit, CheckpointError where a run
+    has no model.
     """
     is_plain = combine is None and not weights
     if len(paths) == 1 and paths[0].is_dir() and is_plain and (paths[0] / ENSEMBLE).is_file():
@@ -34,6 +35,8 @@ def find_members(
             )
         return read_ensemble(paths[0])
     files = [file for path in paths for file in _files(path)]
+    if len({weights_file(file).resolve() for file in files}) < len(files):
+        raise ConfigError("--ckpt names a checkpoint twice; --weights says how much each counts")
     shares = list(weights) or [1.0] * len(files)
     if len(shares) != len(files):
         raise ConfigError(

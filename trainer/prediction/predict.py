@@ -7,6 +7,7 @@ import logging
 from collections.abc import Generator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Final, Literal
@@ -39,10 +40,13 @@ from trainer.scores.table import prediction_table
 from trainer.source import OpenMultiSource
 from trainer.units import build_units
 
-# On a single thread torch convolves 1 x 1 by another library than on two or more, and the last bits
-# differ (measured: EfficientNet-B0, ConvNeXt-A; 2, 3, 4 and 8 threads agree). Ranks share the
-# cores, and must not change a score.
-_LEAST_THREADS: Final = 2
+# On a CPU the number of threads chooses torch's algorithm for convolutions of 1 x 1, and with it the
+# last bits (measured: EfficientNet-B0, where 1, 2, 3 and 8 differ for one batch or another). Ranks
+# must not change a score, so each has the threads that one alone would have.
+_LEAST_THREADS: Final = 2  # one core gives the bits of two: the usual networks agree from there on
+# Ranks meet when all is scored. One with a slower GPU is late by its share of all those hours, and
+# must not lose the others; a rank that died breaks their connections and is noticed at once.
+PATIENCE: Final = timedelta(days=7)
 
 log = logging.getLogger("mammo.predict")
 
@@ -91,8 +95,8 @@ def predict(manifest: pd.DataFrame, scorers: Scorers, options: PredictOptions) -
     """
     order = _order(manifest, scorers, options)
     with (
-        join_world(options.device) as world,
-        fixed_arithmetic(world, _threads(options, world), SpeedSettings(deterministic=True)),
+        join_world(options.device, PATIENCE) as world,
+        fixed_arithmetic(world, _threads(world), SpeedSettings(deterministic=True)),
         stop_requests() if options.unfinished else nullcontext(Event()) as stop,
     ):
         records = to_records(manifest)
@@ -119,8 +123,11 @@ def _conclude(
     for block in blocks:
         logits[block.indices] = block.logits
     if scorers.combine == "rank" and is_main:
-        text = "scores are ranks among these %d images; among others an image has another score"
-        log.warning(text, len(manifest))
+        log.warning(
+            "scores are ranks among the images that a member scored, %s in all; among others an "
+            "image has another score",
+            f"{len(manifest):,}",
+        )
     whole = combine(logits, scorers.shares, scorers.combine)
     recipe_hash = "+".join(recipe.hash for recipe in scorers.recipes)
     table = prediction_table(manifest, whole, recipe_hash, key, scorers.unit)
@@ -139,9 +146,9 @@ def _order(manifest: pd.DataFrame, scorers: Scorers, options: PredictOptions) ->
     return every_member(units, options.batch, len(scorers.members))
 
 
-def _threads(options: PredictOptions, world: World) -> int:
-    """Threads of torch on a CPU: this rank's share of the cores."""
-    return max(_LEAST_THREADS, options.loader.threads or core_count() // world.local_size)
+def _threads(world: World) -> int:
+    """Threads of torch: on a CPU the same for any number of ranks, else this rank's share."""
+    return 0 if world.device.type == "cuda" else max(_LEAST_THREADS, core_count())
 
 
 @dataclass(frozen=True, slots=True)

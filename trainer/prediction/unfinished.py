@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, Self
 
 import numpy as np
 
-from dali_pipelines.atomic import PRIVATE_MODE, alone_with, replacing
+from dali_pipelines.atomic import PRIVATE_MODE, alone_with, claim, replacing
 from dali_pipelines.verdicts import Reason, Reject
 from trainer.distributed import World
 from trainer.prediction.member_scores import BlockScores
@@ -46,13 +46,17 @@ def unfinished_beside(out: Path) -> Path:
 def remove_unfinished(folder: Path) -> None:
     """Remove the folder, once the tables that came of it are written; it may be gone.
 
-    What else lies in it stays, and then it does.
+    What else lies in it stays, and then it does. Where the same command was started anew meanwhile,
+    all is that one's.
     """
-    _clear(folder)
-    with suppress(OSError):
-        (folder / IN_FLIGHT).rmdir()
-    with suppress(OSError):
-        folder.rmdir()
+    with claim(folder) as is_ours:
+        if not is_ours:
+            return
+        _clear(folder)
+        with suppress(OSError):
+            (folder / IN_FLIGHT).rmdir()
+        with suppress(OSError):
+            folder.rmdir()
 
 
 class Unfinished:

@@ -97,7 +97,9 @@ def test_the_table_is_of_the_nested_choice(runs: Runs) -> None:
 
 def test_it_is_the_same_again_and_goes_into_a_file(runs: Runs, tmp_path: Path) -> None:
     folders = runs([0.5, 0.3], patients=30)
-    options = replace(QUICK, repeats=20, objective=parse_objective("patient/f1", "grid"), combine="rank")
+    options = replace(
+        QUICK, repeats=20, objective=parse_objective("patient/f1", "grid"), combine="rank"
+    )
     first, second = build_ensemble(folders, options), build_ensemble(folders, options)
     write_ensemble(first.ensemble, tmp_path / "a.json")
     write_ensemble(second.ensemble, tmp_path / "b.json")
