@@ -17,6 +17,8 @@ def comparison_text(compared: "LevelComparison", level: "Level") -> str:
         lines.append(_of_figure(name, name, compared, found))
         if name == "auroc" and compared.delong is not None:
             lines.append(_of_figure("  by DeLong", name, compared, compared.delong))
+    if any(compared.differences.values()):
+        lines.append("p is of each figure alone, not corrected for how many there are")
     return "\n".join(lines)
 
 

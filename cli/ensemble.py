@@ -117,9 +117,9 @@ def command(
 def _write(built: "Built", out: Path) -> None:
     """The ensemble file and the table beside it; ConfigError where one would replace an input."""
     from trainer.ensembles.ensemble_file import write_ensemble
-    from trainer.scores.writing import write_scores
+    from trainer.scores.writing import beside, write_scores
 
-    scores = out.with_name(f"{out.stem}_oof.csv")
+    scores = beside(out, "oof", ".csv")
     inputs = [c.model for c in built.candidates]
     require_apart([out, scores], [*inputs, *(path.with_name("oof.csv") for path in inputs)])
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,8 @@ def command(
     mammo evaluate new.csv --against old.csv --level patient
 
     PREDICTIONS is what `mammo predict` wrote, or the oof.csv of a run. Intervals are drawn from
-    patients, each with all her images. "-" is a figure that the data do not define, null in JSON.
+    patients, each with all her images; calibration errors (ece) have none, as every draw only
+    raises them. "-" is a figure that the data do not define, null in JSON.
     Columns of --by other than view, laterality and fold come from --manifest. Each subgroup is
     evaluated as if its images were all there are: of the view CC, a breast is its CC images.
 

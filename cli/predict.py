@@ -23,12 +23,17 @@ from cli.options import (
     review_option,
     shards_option,
 )
-from cli.prediction_files import FORMATS, Target, find_target, require_possible, write_predictions
-from dali_pipelines.errors import DatasetError
+from cli.prediction_files import (
+    FORMATS,
+    Target,
+    find_target,
+    read_images,
+    require_possible,
+    write_predictions,
+)
 from trainer.ranks import is_rank
 
 if TYPE_CHECKING:
-    from dali_pipelines.recipe import Recipe
     from dali_pipelines.rejects.limits import RejectLimit
     from dali_pipelines.review import Review
     from dali_pipelines.shards.shard_set import ShardSet
@@ -161,9 +166,10 @@ def command(
     target = find_target(out, kind, like, column, prior)
     require_apart(target.files(), [*sources, *checkpoints, id_key, like])
     require_own_rejects(target.out)
+    from dali_pipelines.recipe import load_recipe
     from trainer.prediction.scorers import load_scorers
 
-    wanted = _read_recipe(recipe)
+    wanted = load_recipe(recipe) if recipe else None
     scorers = _prepared_by(load_scorers(checkpoints, wanted, combine, weights), review, shards)
     how = how or scorers.aggregation
     require_possible(target, scorers, how)
@@ -181,6 +187,7 @@ def command(
         open_source=partial(open_together, phases=PREDICT, review=review, shards=shards),
     )
     read = partial(read_watched, sources, target.out, fold, id_key, **taken)
+    read = partial(read_images, target, how, read)
     inputs, options, predictions = _score(scorers, options, read, is_keyed=ids == "keyed")
     if predictions.state == "preempted":
         if predictions.is_main:
@@ -189,12 +196,6 @@ def command(
     if predictions.is_main:
         facts = write_predictions(target, inputs, scorers, options, predictions, how)
         _say(target, inputs, predictions, facts, limit, as_json=as_json)
-
-
-def _read_recipe(name: str | None) -> "Recipe | None":
-    from dali_pipelines.recipe import load_recipe
-
-    return load_recipe(name) if name else None
 
 
 def _prepared_by(
@@ -240,8 +241,6 @@ def _say(
     from dali_pipelines.rejects.table import rejects_beside
 
     counts = predictions.counts.and_rejects(inputs.rejects)
-    if inputs.frame.empty:
-        raise DatasetError(f"no image among {counts.line(rejects_beside(target.out))}")
     say_verdicts(counts, rejects_beside(target.out))
     lost = (inputs.lost + len(predictions.rejects), inputs.lost + len(inputs.frame))
     print_result(facts, target.out, limit, lost, as_json=as_json)

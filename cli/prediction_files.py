@@ -1,14 +1,16 @@
 """What `mammo predict` writes: its names by format, and the writing itself."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from dali_pipelines.errors import ConfigError
+from dali_pipelines.atomic import PRIVATE_MODE, PUBLIC_MODE
+from dali_pipelines.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import pandas as pd
 
     from dali_pipelines.verdicts import Reject
@@ -85,6 +87,39 @@ def require_possible(target: Target, scorers: "Scorers", how: "Aggregation") -> 
         find_rows(cast("Any", target.kind), _options(target, how, scorers.decision_by(how)))
 
 
+def read_images(target: Target, how: "Aggregation", read: "Callable[[], Inputs]") -> "Inputs":
+    """What `read` finds, where there is something to score.
+
+    Raises DatasetError where there is no image, after which only the table of rejects is another,
+    or where none has an id of the competition, or one that --like names.
+    """
+    from dali_pipelines.rejects.counts import count_verdicts
+    from dali_pipelines.rejects.table import rejects_beside, write_rejects
+
+    inputs = read()
+    if inputs.frame.empty:
+        table = rejects_beside(target.out)
+        target.out.parent.mkdir(parents=True, exist_ok=True)
+        write_rejects(inputs.rejects, table)
+        counts = count_verdicts(0, [], []).and_rejects(inputs.rejects)
+        raise DatasetError(f"no image among {counts.line(table)}")
+    if target.is_submission:
+        _require_rows(target, how, inputs.frame)
+    return inputs
+
+
+def _require_rows(target: Target, how: "Aggregation", frame: "pd.DataFrame") -> None:
+    """Make the submission that it would be if all images had one score."""
+    import numpy as np
+
+    from trainer.scores.submission import submission
+    from trainer.scores.table import prediction_table
+
+    even = prediction_table(frame, np.zeros(len(frame)), "", None)
+    options = replace(_options(target, how, None), column="prob")
+    submission(even, frame, cast("Any", target.kind), options)
+
+
 def _options(
     target: Target, how: "Aggregation", decision: "Decision | None"
 ) -> "SubmissionOptions":
@@ -117,7 +152,8 @@ def write_predictions(
     if target.is_submission:
         facts = _submit(target, predictions.table, inputs.frame, rejects, how, decision)
     else:
-        facts = write_tables(predictions.table, rejects, target.out, how, decision)
+        mode = PUBLIC_MODE if options.key is not None else PRIVATE_MODE  # raw ids name patients
+        facts = write_tables(predictions.table, rejects, target.out, how, decision, mode)
     counts = predictions.counts.and_rejects(inputs.rejects)
     write_about(describe(scorers, options, how, counts), target.out)
     remove_unfinished(unfinished_beside(target.out))

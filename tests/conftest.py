@@ -14,6 +14,10 @@ from dali_pipelines.records import Grayscale, ImageRecord, ImageTags, Location, 
 
 ROOT = Path(__file__).parent.parent
 
+# Threads of torch that wait for each other spin, for which a machine with other work has no core:
+# 15 times slower (measured). libgomp reads this when torch is imported, which is later.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

@@ -169,7 +169,7 @@ CASES = [
         69,
         during=_full(300),
         command=predict,
-        left=(),
+        left=("p_unfinished",),  # what was scored: with room the same command goes on
     ),
     # The run ends; training on without a checkpoint would risk more hours than it saves.
     Case(

@@ -322,6 +322,9 @@ def test_two_models_are_compared_on_the_same_images(tmp_path: Path) -> None:
     table = _run(scores, "--against", other, "--level", "patient").stdout.split("\n\n")[-1]
     assert table.splitlines()[0].split() == ["patient", "this", "other", "this", "-", "other", "p"]
     assert table.splitlines()[1].split()[0] == "auroc"
+    assert (
+        table.splitlines()[-1] == "p is of each figure alone, not corrected for how many there are"
+    )
     fewer = _written(_many()[1:], tmp_path / "r.csv")
     refused = _run(scores, "--against", fewer)
     assert isinstance(refused.exception, DatasetError)

@@ -1,10 +1,13 @@
 """From DICOM files to scores, with a small network that has learned nothing."""
 
+import errno
 import json
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import pytest
@@ -27,6 +30,7 @@ from trainer.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from trainer.checksums import file_sha256
 from trainer.cohort import fingerprint_of
 from trainer.networks.build import build_model
+from trainer.prediction.unfinished import unfinished_beside
 from trainer.scores.reading import read_predictions
 
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}
@@ -102,17 +106,15 @@ def test_names_are_hashes_unless_raw_ones_are_asked_for(archive: Path, tmp_path:
     raw = read_predictions(tmp_path / "raw.csv")
     assert set(raw["image_id"]) == set(frame["sop_instance_uid"])
     assert set(raw["patient_id"]) == set(frame["patient_id"])
+    modes = {path.stat().st_mode & 0o077 for path in tmp_path.glob("raw*.csv")}
+    assert modes == {0}  # they name patients: for their owner only
 
 
 def test_one_fold_and_several_checkpoints(archive: Path, tmp_path: Path) -> None:
-    def scores(name: str, *seeds: int) -> "pd.Series[float]":
-        args = ("--fold", "1", "-O", tmp_path / name)
-        _run(archive / "m.parquet", *_ckpt(archive, *seeds), *args)
-        return read_predictions(tmp_path / name)["prob"]
-
-    first, second, both = scores("1.csv", 1), scores("2.csv", 2), scores("3.csv", 1, 2)
-    assert len(both) == 4
-    assert both.to_list() == pytest.approx(((first + second) / 2).to_list(), abs=1e-6)
+    out = tmp_path / "p.csv"
+    _run(archive / "m.parquet", *_ckpt(archive, 1, 2), "--fold", "1", "-O", out)
+    assert read_predictions(out)["fold"].to_list() == [1] * 4
+    assert len(json.loads((tmp_path / "p_about.json").read_text())["members"]) == 2
 
 
 def test_members_of_two_recipes_share_a_pass_and_every_format_holds_the_same(
@@ -191,7 +193,10 @@ def _scores_of(archive: Path, folder: Path) -> "pd.Series[float]":
 
 
 def test_a_submission_that_fails_at_its_end_costs_no_second_pass(
-    archive: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    archive: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level("INFO", "mammo.predict")
     frame = pd.read_parquet(archive / "m.parquet")
@@ -200,9 +205,10 @@ def test_a_submission_that_fails_at_its_end_costs_no_second_pass(
     (tmp_path / "like.csv").write_text("prediction_id,cancer\n7_L,0\n17_R,0\n17_L,0\n07_R,0\n")
     out = tmp_path / "s.csv"
     args = (tmp_path / "numbered.parquet", *_ckpt(archive), "-O", out, "--format", "rsna")
-    (tmp_path / "other.csv").write_text("prediction_id,cancer\n99_L,0\n")
-    failed = _run(*args, "--like", tmp_path / "other.csv")
-    assert isinstance(failed.exception, DatasetError)
+    with monkeypatch.context() as patch:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        patch.setattr("trainer.prediction.about.write_about", mock.Mock(side_effect=full))
+        assert _run(*args).exception is full
     assert (tmp_path / "s_unfinished").is_dir()
     asked = ("--like", tmp_path / "like.csv", "--prior", "0.25")
     assert _run(*args, *asked).exception is None
@@ -222,12 +228,14 @@ def test_a_submission_that_fails_at_its_end_costs_no_second_pass(
         (["--submit", "positive"], ConfigError),  # nobody has chosen a threshold
         (["--like", "absent.csv"], ConfigError),
         (["--like", "empty.csv"], DatasetError),
+        (["--like", "other.csv"], DatasetError),  # of other patients than the manifest
     ],
 )
 def test_a_submission_that_cannot_be_is_told_before_anything_is_scored(
     archive: Path, tmp_path: Path, options: list[str], error: type[Exception]
 ) -> None:
     (tmp_path / "empty.csv").write_text("prediction_id,cancer\n")
+    (tmp_path / "other.csv").write_text("prediction_id,cancer\n99_L,0\n")
     options = [str(tmp_path / o) if o.endswith(".csv") else o for o in options]
     args = (archive / "m.parquet", *_ckpt(archive), "-O", tmp_path / "s.csv", "--format", "rsna")
     assert isinstance(_run(*args, *options).exception, error)
@@ -306,3 +314,18 @@ def test_what_cannot_be_scored_is_one_sentence(archive: Path, tmp_path: Path) ->
     nothing = error(tmp_path / "text", *_ckpt(archive))
     assert isinstance(nothing, DatasetError)
     assert "p_rejects.csv" in str(nothing)
+    twice = str(error(manifest, *_ckpt(archive, 1, 2, 1)))
+    assert "names a checkpoint twice" in twice
+
+
+def test_a_folder_without_images_replaces_no_scores(archive: Path, tmp_path: Path) -> None:
+    """As where the disk with them is not mounted."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "p.csv").write_text("of yesterday")
+    kept = unfinished_beside(tmp_path / "p.csv")
+    kept.mkdir()
+    (kept / "rows-0-0").write_text("of today")
+    nothing = _run(tmp_path / "empty", *_ckpt(archive), "-O", tmp_path / "p.csv").exception
+    assert isinstance(nothing, DatasetError)
+    assert (tmp_path / "p.csv").read_text() == "of yesterday"
+    assert (kept / "rows-0-0").read_text() == "of today"

@@ -107,7 +107,7 @@ def _choose(
 ) -> tuple[Choice, Decision]:
     """Members and decision chosen on those rows (m,) of the level."""
     choice = choose(scores, options.objective, rows, choosing)
-    facts = {
+    facts: dict[str, int | str] = {
         "scores": "out of fold",
         "patients": len(np.unique(scores.patients[rows])),
         "aggregation": str(options.how),

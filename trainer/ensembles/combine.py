@@ -34,9 +34,7 @@ def combine(logits: Floats, weights: Floats, how: Combine = "prob") -> Floats:
     mean = _mean(logits, shares) if how == "logit" else _mean_probability(logits, shares)
     alone = present.sum(axis=1) == 1
     only = np.where(present, logits, 0.0).sum(axis=1)
-    return np.asarray(
-        np.where(present.any(axis=1), np.where(alone, only, mean), np.nan), np.float64
-    )
+    return np.asarray(np.where(alone, only, mean), np.float64)
 
 
 def _mean(values: Floats, shares: Floats) -> Floats:
@@ -50,13 +48,11 @@ def _mean(values: Floats, shares: Floats) -> Floats:
 def _mean_probability(logits: Floats, shares: Floats) -> Floats:
     """log(mean p) - log(mean (1 - p)): exact where 1 - p would round to 0."""
     known = np.where(shares > 0, logits, 0.0)
-    with np.errstate(divide="ignore"):
-        weight = np.log(shares)  # -inf for who is left out
-    none = ~(shares > 0).any(axis=1)
-    weight[none] = 0.0  # else the sum below has no largest term; NaN comes out all the same
-    positive = np.logaddexp.reduce(weight + log_expit(known), axis=1)
-    negative = np.logaddexp.reduce(weight + log_expit(-known), axis=1)
-    return np.asarray(positive - negative, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight = np.log(shares)  # -inf for who is left out; of nobody's sums -inf + inf is NaN
+        positive = np.logaddexp.reduce(weight + log_expit(known), axis=1)
+        negative = np.logaddexp.reduce(weight + log_expit(-known), axis=1)
+        return np.asarray(positive - negative, np.float64)
 
 
 def _ranks(logits: Floats) -> Floats:

@@ -42,7 +42,7 @@ class Nested:
 def nested_choice(scores: LevelScores, choose: Chooser, groups: int, seed: int) -> Nested | None:
     """Each of `groups` groups of patients, judged by what `choose` makes of the others.
 
-    Fewer groups where a class has too few patients, None where it has not even two.
+    Fewer groups where fewer patients have a row of a class, None where not even two have.
     """
     groups = min(groups, most_groups(scores.patients, scores.labels))
     if groups < 2:

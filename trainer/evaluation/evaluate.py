@@ -27,7 +27,9 @@ def evaluate(scores: pd.DataFrame, options: EvaluationOptions | None = None) -> 
     """The figures of a table with a row per image, as `scores.reading.read_predictions` gives it.
 
     Images without a label do not count. Each subgroup is evaluated as if its images were all there
-    are: a patient whose exams are of two vendors is in both, each time with the exams of one.
+    are: a patient whose exams are of two vendors is in both, each time with the exams of one. Of a
+    view, a breast is its images of that view; where a network scored breasts or exams, these carry
+    the score of all views.
 
     Raises DatasetError where there is no label, a value is not a score or a label, or nothing is
     known of a column to split by.

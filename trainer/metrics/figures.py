@@ -131,7 +131,7 @@ def labeled_rows(scores: pd.DataFrame) -> pd.DataFrame:
     wrong = int((~labeled["prob"].between(0, 1)).sum())
     if wrong:
         raise DatasetError(
-            f"column prob must hold probabilities from 0 to 1, unlike {wrong:,} of {len(labeled):,} "
-            "labeled rows; predict again"
+            f"column prob must hold probabilities from 0 to 1, unlike {wrong:,} of "
+            f"{len(labeled):,} labeled rows; predict again"
         )
     return labeled

@@ -40,7 +40,7 @@ from trainer.scores.table import prediction_table
 from trainer.source import OpenMultiSource
 from trainer.units import build_units
 
-# On a CPU the number of threads chooses torch's algorithm for convolutions of 1 x 1, and with it the
+# On a CPU the number of threads chooses torch's algorithm for convolutions of 1 x 1, and so the
 # last bits (measured: EfficientNet-B0, where 1, 2, 3 and 8 differ for one batch or another). Ranks
 # must not change a score, so each has the threads that one alone would have.
 _LEAST_THREADS: Final = 2  # one core gives the bits of two: the usual networks agree from there on

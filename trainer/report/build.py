@@ -21,6 +21,7 @@ from trainer.report.data_card import data_card
 from trainer.report.exam_choice import choose_exams
 from trainer.report.exam_pictures import Painter, Picture
 from trainer.report.exams import HungGroup, hang_exams
+from trainer.report.flattery import Flattery, flattery_of
 from trainer.report.learning_curves import learning_curves
 from trainer.report.limits import limits_of
 from trainer.report.model_facts import model_facts
@@ -41,7 +42,8 @@ class Sources:
     """What a report may be made from; what is None or empty is not there.
 
     `scores` has a row an image, and `scored` is a sentence on whose they are. `scorers` paint heat
-    maps; `key` names inputs that have no image_id.
+    maps; `key` names inputs that have no image_id. `is_out_of_fold` says that no image was scored
+    by a network that learned from it, and that the decision was chosen on these scores.
     """
 
     scores: pd.DataFrame | None = None
@@ -52,6 +54,7 @@ class Sources:
     scorers: Scorers | None = None
     rejects: Sequence[Reject] = ()
     key: bytes | None = None
+    is_out_of_fold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,14 @@ def build_report(sources: Sources, options: ReportOptions) -> Report:
     part = score_part(scores, sources.evaluation, main) if scores is not None else None
     data = None if manifest is None else data_card(manifest)
     receipt = _receipt(manifest)
+    flattery = _flattery(scores, sources)
     return Report(
         title=options.title,
         summary=_summary(sources),
         notice=options.notice,
-        scored=sources.scored,
-        decided=_decided(decision),
+        scored=f"{sources.scored}{_shared(scores)}".strip(),
+        flattery=flattery,
+        decided=_decided(decision, flattery),
         calibrated=_calibrated(decision, main),
         scores=part,
         exams=_exams(scores, sources, options),
@@ -99,7 +104,7 @@ def build_report(sources: Sources, options: ReportOptions) -> Report:
         rejects=reject_list(sources.rejects, _inputs(sources), sources.key),
         setup=setup_of(sources.runs[0]) if sources.runs else None,
         model=model_facts(sources.scorers, sources.runs),
-        limits=limits_of(data, part, receipt),
+        limits=limits_of(data, part, receipt, flattery),
     )
 
 
@@ -149,15 +154,37 @@ def _summary(sources: Sources) -> str:
     return " ".join(parts) + "." if parts else "A run."
 
 
-def _decided(decision: Decision | None) -> str:
+def _flattery(scores: pd.DataFrame | None, sources: Sources) -> Flattery:
+    if scores is None:
+        return Flattery()
+    return flattery_of(
+        scores, sources.manifest, sources.scorers, is_out_of_fold=sources.is_out_of_fold
+    )
+
+
+def _shared(scores: pd.DataFrame | None) -> str:
+    if scores is None or "unit_id" not in scores.columns:
+        return ""
+    return (
+        " The network scores the views of a breast or an exam together: each of them has that one "
+        "score."
+    )
+
+
+def _decided(decision: Decision | None, flattery: Flattery) -> str:
     if decision is None:
         return ""
     chosen = decision.chosen_on
-    counted = {k: chosen[k] for k in ("rows", "patients", "positives") if k in chosen}
-    on = ", ".join(f"{value:,} {name}" for name, value in counted.items())
+    counted = {k: chosen.get(k) for k in ("rows", "patients", "positives")}
+    on = ", ".join(f"{value:,} {name}" for name, value in counted.items() if isinstance(value, int))
+    flatters = (
+        "Those are the scores above, which it flatters."
+        if flattery.is_chosen_here
+        else "Where those are the scores above, it flatters them."
+    )
     return (
         f"The threshold was chosen by the rule {decision.rule} on scores by {decision.level}"
-        f"{f' ({on})' if on else ''}. Where those are the scores above, it flatters them."
+        f"{f' ({on})' if on else ''}. {flatters}"
     )
 
 

@@ -11,14 +11,12 @@ from dali_pipelines.adapters.join import LABEL_RULE
 from dali_pipelines.patient_groups import name_patients
 from dali_pipelines.rejects.explanations import explain
 from dali_pipelines.verdicts import Flag
-from trainer.evaluation.groups import split_columns
+from trainer.evaluation.groups import split_by, split_columns
 from trainer.exams import name_exams
 
-UNKNOWN: Final = "not known"
 _SHOWN: Final = (  # of the columns of evaluation.groups, in this order
     *("site", "vendor", "model", "age", "density", "implant", "view", "laterality"),
 )
-_MOST_ROWS: Final = 12  # of one table; the rest is one row
 _LABEL: Final = "cancer"
 
 
@@ -65,7 +63,7 @@ def data_card(manifest: pd.DataFrame) -> DataCard:
     rows = _rows(manifest)
     columns = split_columns(manifest)
     labels, exams = rows["label"], name_exams(manifest)
-    found = {name: _parts(rows, columns[name]) for name in _SHOWN if name in columns}
+    found = {name: _parts(rows.join(columns[name]), name) for name in _SHOWN if name in columns}
     return DataCard(
         whole=_count("all", rows),
         exams=len(pd.DataFrame({"patient": rows["patient"], "exam": exams}).drop_duplicates()),
@@ -91,15 +89,9 @@ def _count(name: str, rows: pd.DataFrame) -> Count:
     return Count(name, len(rows), len(label), labeled, positive)
 
 
-def _parts(rows: pd.DataFrame, values: "pd.Series[str]") -> list[Count]:
+def _parts(rows: pd.DataFrame, column: str) -> list[Count]:
     """A count for each value, by name; what is not known last, and many rare ones as one."""
-    names = values.replace("", UNKNOWN)
-    sizes = names.value_counts()
-    if len(sizes) > _MOST_ROWS:
-        rare = sizes.index[_MOST_ROWS - 1 :].difference(pd.Index([UNKNOWN]))
-        names = names.where(~names.isin(rare), f"{len(rare)} others")
-    known = sorted(set(names), key=lambda name: (name == UNKNOWN, name.endswith("others"), name))
-    return [_count(name, rows[(names == name).to_numpy()]) for name in known]
+    return [_count(value, part) for value, part in split_by(rows, column).items()]
 
 
 def _flags(manifest: pd.DataFrame) -> list[tuple[str, str, int]]:

@@ -4,14 +4,16 @@ from typing import Final
 
 from dali_pipelines.splits import Receipt
 from trainer.evaluation.evaluation import FEWEST
-from trainer.report.data_card import UNKNOWN, DataCard
+from trainer.evaluation.groups import UNKNOWN
+from trainer.report.data_card import DataCard
+from trainer.report.flattery import Flattery
 from trainer.report.score_part import ScorePart
 
 _WANTED: Final = ("site", "vendor", "age", "density")  # what a reviewer asks to see apart
 
 
 def limits_of(
-    data: DataCard | None, scores: ScorePart | None, receipt: Receipt | None
+    data: DataCard | None, scores: ScorePart | None, receipt: Receipt | None, flattery: Flattery
 ) -> list[str]:
     """The sentences; at least one, since no run sees images of elsewhere."""
     found = [
@@ -21,6 +23,10 @@ def limits_of(
         found += _of_data(data)
     if scores is not None:
         found += _of_scores(scores)
+    if flattery.trained_on:
+        found.append(
+            f"{flattery.trained_on:,} of the scored images were trained on: their scores flatter."
+        )
     if receipt is not None and not receipt.clean:
         found.append("Something is in two folds, so that figures of held-out folds flatter.")
     return found

@@ -17,6 +17,7 @@ from dali_pipelines.atomic import replacing
 from dali_pipelines.splits import Receipt
 from trainer.report.data_card import DataCard
 from trainer.report.exams import HungGroup
+from trainer.report.flattery import Flattery
 from trainer.report.learning_curves import Curves
 from trainer.report.model_facts import ModelFacts
 from trainer.report.reject_list import RejectList
@@ -44,6 +45,7 @@ class Report:
     rejects: RejectList
     notice: str = ""
     scored: str = ""
+    flattery: Flattery = Flattery()  # noqa: RUF009 - it is frozen
     decided: str = ""
     calibrated: str = ""
     scores: ScorePart | None = None

@@ -1,10 +1,10 @@
 """A run directory, or a file of predictions -> what a report is made from."""
 
 import logging
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dali_pipelines.errors import CheckpointError
 from dali_pipelines.identity import load_key
@@ -74,6 +74,7 @@ def _of_run(places: Places, how: Aggregation | None, options: EvaluationOptions)
     return Sources(
         scores=read_predictions(table) if table.is_file() else None,
         scored=_scored_by(runs),
+        is_out_of_fold=True,
         evaluation=replace(options, how=how, decision=decision),
         runs=runs,
         scorers=scorers,
@@ -82,7 +83,8 @@ def _of_run(places: Places, how: Aggregation | None, options: EvaluationOptions)
 
 
 def _of_predictions(places: Places, how: Aggregation | None, options: EvaluationOptions) -> Sources:
-    makers = _makers(places.source)
+    document = _document_beside(places.source)
+    makers = _makers(document)
     named = places.checkpoints or (_found_in(places.run, makers) if places.run else ())
     scorers = load_scorers(named) if named else None
     if scorers and makers and not {member.sha256 for member in scorers.members} <= makers:
@@ -93,7 +95,8 @@ def _of_predictions(places: Places, how: Aggregation | None, options: Evaluation
     runs = read_runs(places.run) if places.run else []
     return Sources(
         scores=read_predictions(places.source),
-        scored=_told(places.source),
+        scored=_told(document),
+        is_out_of_fold=document.get("out_of_fold") is True,
         evaluation=with_choices(options, places.source, how),
         runs=runs,
         scorers=scorers,
@@ -101,10 +104,15 @@ def _of_predictions(places: Places, how: Aggregation | None, options: Evaluation
     )
 
 
-def _makers(predictions: Path) -> set[str]:
-    """The SHA-256 of the networks that made the predictions, as far as is written beside them."""
+def _document_beside(predictions: Path) -> Mapping[str, Any]:
+    """What is written beside the predictions on how they were made, {} where nothing is."""
     path = about_beside(predictions)
-    members = read_document(path).get("members") if path.is_file() else None
+    return read_document(path) if path.is_file() else {}
+
+
+def _makers(document: Mapping[str, Any]) -> set[str]:
+    """The SHA-256 of the networks that made the predictions, as far as it is known."""
+    members = document.get("members")
     known = members if isinstance(members, list) else []
     return {str(member.get("sha256")) for member in known if isinstance(member, dict)}
 
@@ -133,12 +141,10 @@ def _scored_by(runs: Sequence[RunFacts]) -> str:
     )
 
 
-def _told(predictions: Path) -> str:
-    """How the predictions were made, as far as the document beside them says."""
-    path = about_beside(predictions)
-    if not path.is_file():
+def _told(document: Mapping[str, Any]) -> str:
+    """How the predictions were made, as far as it is known."""
+    if not document:
         return "These are the scores of a predictions file."
-    document = read_document(path)
     members = document.get("members")
     count = len(members) if isinstance(members, list) else 0
     made = f"The scores are of {'one network' if count == 1 else f'{count} networks'}"

@@ -41,7 +41,6 @@ AT_THRESHOLD: Final[Mapping[str, str]] = {
     "f1": "F1",
 }
 _SPLIT: Final = ("site", "vendor", "density", "age", "view")
-_MOST_VALUES: Final = 20  # of a column: more groups than that tell nobody anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +110,7 @@ def _calibration(
 def _subgroups(
     labeled: pd.DataFrame, options: EvaluationOptions, main: Level
 ) -> dict[str, list[SubgroupRow]]:
-    by = tuple(
-        name
-        for name in _SPLIT
-        if name in labeled.columns and 1 < labeled[name].nunique() <= _MOST_VALUES
-    )
+    by = tuple(name for name in _SPLIT if name in labeled.columns and labeled[name].nunique() > 1)
     if not by:
         return {}
     found = evaluate(labeled, replace(options, by=by, levels=(main,))).subgroups

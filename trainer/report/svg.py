@@ -14,6 +14,7 @@ from markupsafe import Markup
 WIDTH: Final = 360  # px, that of a phone, on which 11 px text is then as large as written
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 10, 40
 _FEWEST_TICKS: Final = 4
+_SHORTEST: Final = 1e-9  # span of an axis: a thousand times what its ticks are rounded to
 _CHARACTER: Final = 6.2  # px of a digit at 11 px
 
 Numbers = Iterable[float]
@@ -47,7 +48,7 @@ def nice_axis(label: str, low: float, high: float) -> Axis:
 
     Steps are 1, 2 or 5 times a power of ten (Heckbert, "Nice numbers for graph labels", 1990).
     """
-    span = (high - low) or abs(high) or 1.0
+    span = max((high - low) or abs(high) or 1.0, _SHORTEST)
     power = 10 ** math.floor(math.log10(span / _FEWEST_TICKS))
     step = power * max(k for k in (1, 2, 5) if k * power * _FEWEST_TICKS <= span * (1 + 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

@@ -42,7 +42,7 @@ def percent(value: float | None, places: int = 0) -> str:
 
 def plain(text: str) -> str:
     """Text that Markdown shows as it is, also in a cell of a table."""
-    return _MARKS.sub(r"\\\1", text.replace("\n", " "))
+    return _MARKS.sub(r"\\\1", " ".join(text.split()))
 
 
 def plural(level: str) -> str:

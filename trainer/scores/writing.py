@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dali_pipelines.atomic import replacing
+from dali_pipelines.atomic import PUBLIC_MODE, replacing
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.rejects.table import rejects_beside, write_rejects
 from dali_pipelines.verdicts import Reject
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 _USUAL: Final = Aggregation()
 
 
-def write_scores(table: pd.DataFrame, path: Path) -> None:
-    """Write a table in the format of the path's suffix, replaced as a whole.
+def write_scores(table: pd.DataFrame, path: Path, mode: int = PUBLIC_MODE) -> None:
+    """Write a table in the format of the path's suffix, replaced as a whole by a file of that mode.
 
     Raises ConfigError where no format has that suffix.
     """
     if path.suffix not in WRITERS:
         raise ConfigError(f"{str(path)!r} must end in {', '.join(WRITERS)}, which says its format")
-    with replacing(path) as aside:
+    with replacing(path, mode) as aside:
         WRITERS[path.suffix](table, aside)
 
 
@@ -43,11 +43,13 @@ def write_tables(
     out: Path,
     how: Aggregation = _USUAL,
     decision: "Decision | None" = None,
+    mode: int = PUBLIC_MODE,
 ) -> dict[str, Any]:
     """Write the scores per image to `out`, those per breast, exam and patient and rejects beside.
 
     The table of its level has the columns of the decision. Returns {"image" | "breast" | "exam" |
-    "patient" | "rejects": {"path": ..., "n": rows}}. Raises ConfigError as `write_scores` does.
+    "patient" | "rejects": {"path": ..., "n": rows}}. `mode` is of the tables of scores. Raises
+    ConfigError as `write_scores` does.
     """
     tables = {level: aggregate(table, level, how) for level in LEVELS}
     if decision is not None:
@@ -56,7 +58,7 @@ def write_tables(
     facts: dict[str, Any] = {}
     for level, rows in tables.items():
         path = level_path(out, level)
-        write_scores(rows, path)
+        write_scores(rows, path, mode)
         facts[level] = {"path": str(path), "n": len(rows)}
     rejected = write_rejects(rejects, rejects_beside(out))
     return {**facts, "rejects": {"path": str(rejects_beside(out)), "n": rejected}}

@@ -3,7 +3,7 @@ from math import prod
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dali_pipelines.errors import ConfigError
@@ -45,14 +45,14 @@ def test_groups_are_apart() -> None:
     assert combine(values[:0], groups[:0], "q90").shape == (0,)
 
 
-@pytest.mark.parametrize("rule", RULES)
-@given(values=SCORES)
+@settings(max_examples=200)
+@given(values=SCORES, rule=st.sampled_from(RULES))
 def test_the_order_does_not_matter_to_the_last_bit(rule: str, values: list[float]) -> None:
     assert joint(values, rule) == joint(values[::-1], rule)
 
 
-@pytest.mark.parametrize("rule", RULES)
-@given(values=SCORES)
+@settings(max_examples=200)
+@given(values=SCORES, rule=st.sampled_from(RULES))
 def test_scores_stay_scores(rule: str, values: list[float]) -> None:
     found = joint(values, rule)
     assert 0 <= found <= 1

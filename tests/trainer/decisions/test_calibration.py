@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit
@@ -96,11 +96,12 @@ def test_scores_that_order_the_wrong_way_round_tell_little_but_never_the_wrong_t
         assert risks == pytest.approx(labels.mean(), abs=0.02)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=150)
 @given(
+    method=st.sampled_from(METHODS),
     rows=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=2, max_size=20).filter(
         lambda rows: 0 < sum(label for _, label in rows) < len(rows)
-    )
+    ),
 )
 def test_a_risk_is_a_probability_that_never_falls_and_goes_into_a_file_and_back(
     method: Method, rows: list[tuple[float, int]]

@@ -54,8 +54,7 @@ def least_best(rows: Labeled, worth: dict[int, Fraction]) -> int:
     return min(cut for cut in cuts(rows) if worth[cut] == max(worth.values()))
 
 
-@pytest.mark.parametrize("beta", [Fraction(1, 2), Fraction(1), Fraction(2)])
-@given(rows=LABELED)
+@given(beta=st.sampled_from([Fraction(1, 2), Fraction(1), Fraction(2)]), rows=LABELED)
 def test_f_is_the_greatest_and_the_threshold_the_least_of_equals(
     beta: Fraction, rows: Labeled
 ) -> None:
@@ -76,8 +75,7 @@ def test_youden_is_the_greatest(rows: Labeled) -> None:
     assert apply("youden", rows) == counts(rows, least_best(rows, worth))
 
 
-@pytest.mark.parametrize("percent", [50, 80, 90, 100])
-@given(rows=LABELED)
+@given(percent=st.sampled_from([50, 80, 90, 100]), rows=LABELED)
 def test_spec_is_the_least_and_sens_the_greatest_that_will_do(percent: int, rows: Labeled) -> None:
     share = Fraction(percent, 100)
     all_counts = {cut: counts(rows, cut) for cut in cuts(rows)}

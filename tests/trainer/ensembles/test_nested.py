@@ -3,6 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from trainer.aggregation.policy import Aggregation
@@ -37,9 +39,32 @@ def test_groups_share_folds_and_classes_and_part_no_patient() -> None:
 
 def test_with_few_positives_there_are_fewer_groups() -> None:
     patients = np.array(["a", "a", "b", "c", "d", "e"])
-    assert most_groups(patients, np.array([1, 0, 1, 1, 0, 0])) == 2
+    assert most_groups(patients, np.array([1, 0, 1, 1, 0, 0])) == 3
     assert most_groups(patients, np.array([1, 1, 0, 0, 0, 0])) == 1
     assert most_groups(patients, np.zeros(6, np.int64)) == 0
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 1)), min_size=4, max_size=24),
+    seed=st.integers(0, 9),
+)
+def test_outside_of_any_group_are_both_classes(rows: list[tuple[int, int]], seed: int) -> None:
+    patients = np.array([f"p{patient}" for patient, _ in rows])
+    labels = np.array([label for _, label in rows])
+    groups = most_groups(patients, labels)
+    assume(groups >= 2)
+    found = outer_groups(patients, labels, np.zeros(len(rows), np.int64), groups, seed)
+    for group in range(groups):
+        assert set(labels[found != group]) == {0, 1}
+
+
+def test_women_who_all_have_cancer_in_one_breast_can_be_nested(runs: Runs) -> None:
+    pool = build_pool(find_candidates(runs([1.0], patients=12)))
+    pool.images["cancer"] = (pool.images["laterality"] == "L").astype(int)
+    scores = LevelScores(pool, "breast", Aggregation(), "prob")
+    nested = nested_choice(scores, lambda _: ((0, 1, 2), Decision("breast", "f1", 0.5)), 5, 0)
+    assert nested is not None
+    assert len(nested.choices) == 5
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from dali_pipelines.cores import core_count
 from dali_pipelines.errors import CheckpointError
 from dali_pipelines.loader_settings import LoaderSettings
 from dali_pipelines.pixel_settings import ResizeSettings
@@ -230,18 +231,25 @@ def test_a_checkpoint_names_nothing_but_a_network(save: Any) -> None:
         load_scorers([path])
 
 
-def test_a_score_does_not_depend_on_the_threads_that_ranks_leave(
-    save: Any, options: PredictOptions, toy_frame: pd.DataFrame
+@pytest.mark.parametrize("ranks", [1, 2, 9])
+def test_a_score_does_not_depend_on_the_ranks(
+    save: Any,
+    options: PredictOptions,
+    toy_frame: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    ranks: int,
 ) -> None:
-    """Of this network it did: on one thread torch convolves 1 x 1 by another library."""
-    args = {**ARGS, "model_name": "test_efficientnet"}
-    path = save(1, model=build_model(args).state_dict(), model_args=args)
-    found = [
-        _logits(toy_frame[:10], [path], replace(options, loader=LoaderSettings(threads=threads)))
-        for threads in (1, 2, 3)
-    ]
-    assert (found[0] == found[1]).all()
-    assert (found[1] == found[2]).all()
+    """All have as many threads of torch, by which it chooses how to convolve."""
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(ranks))
+    threads = []
+
+    class Noting(FakeMultiSource):
+        def run(self, blocks: Blocks) -> Iterator[tuple[Batch, ...]]:
+            threads.append(torch.get_num_threads())
+            return super().run(blocks)
+
+    predict(toy_frame[:1], load_scorers([save(1)]), replace(options, open_source=Noting))
+    assert threads == [max(2, core_count())]
 
 
 def test_images_are_prepared_on_the_device_that_was_asked_for(

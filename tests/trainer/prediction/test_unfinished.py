@@ -62,7 +62,14 @@ def test_a_line_that_death_cut_short_is_dropped_wherever_it_was_cut(tmp_path: Pa
     rows = folder / "rows-0-0"
     whole = rows.read_bytes()
     first = whole.index(b"\n") + 1
-    for length in range(len(whole) + 1):
+    for length in [
+        *range(0, len(whole), 11),
+        first - 1,
+        first,
+        first + 1,
+        len(whole) - 1,
+        len(whole),
+    ]:
         rows.write_bytes(whole[:length])
         done = [scores.block for scores in _found(folder)]
         assert done == [0, 3][: (length >= first) + (length == len(whole))]
@@ -117,6 +124,16 @@ def test_two_runs_to_one_file_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "unfinished"
     with claim(folder), pytest.raises(ConfigError, match="another run is writing"):
         _found(folder)
+
+
+def test_what_was_taken_up_anew_is_not_removed(tmp_path: Path) -> None:
+    """By a process that was still writing its tables: the other one's rows are not its own."""
+    folder = tmp_path / "unfinished"
+    _keep(folder, _scores(0, 1.0))
+    with take_up(folder, "f", ALONE, "auto") as other:
+        other.add(_scores(1, 2.0))
+        remove_unfinished(folder)
+    assert [scores.block for scores in _found(folder)] == [0, 1]
 
 
 def test_without_a_folder_nothing_is_kept() -> None:

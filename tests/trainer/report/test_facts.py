@@ -98,3 +98,4 @@ def test_a_score_near_an_end_is_not_written_as_that_end(prob: float, text: str) 
 
 def test_marks_of_markdown_are_escaped() -> None:
     assert words.plain("a|b*c_d`e`\n<f>") == r"a\|b\*c\_d\`e\` \<f\>"
+    assert words.plain("a\r\u2028# b") == r"a \# b"

@@ -83,7 +83,7 @@ def test_figures_subgroups_and_rejects_are_on_the_page(tmp_path: Path) -> None:
     assert "scored 6 6 3 3" in text
     assert "with cancer 2 2 2 2" in text
     assert "Few patients:" in text
-    assert "Told. Views, breasts and exams are joined by mean/max/max" in text
+    assert "Told. The scores of the views of a breast become one by mean," in text
     assert "1 inputs gave no image" in text
     assert "the file has <0> bytes" in text
     assert "A <run>" in text
@@ -97,10 +97,32 @@ def test_counts_at_the_threshold_worked_by_hand(tmp_path: Path) -> None:
     options = EvaluationOptions(repeats=100, decision=decision)
     page = page_of(tmp_path / "r.html", Sources(scores([1, 0, 1, 0, 0, 1]), evaluation=options))
     text = words(page)
-    assert "cancer no cancer score from 0.500 2 1 below 1 2" in text
+    assert "cancer no cancer score 0.500 and over 2 1 below 1 2" in text
     assert "sensitivity 0.667" in text
     assert "by the rule f1 on scores by breast (40 rows, 9 positives)" in text
     assert ">threshold</text>" in page
+
+
+def test_more_groups_than_a_table_holds_are_still_split(tmp_path: Path) -> None:
+    table = scores([1, 0] * 25).assign(vendor=[f"Maker {k:02}" for k in range(50)])
+    (rows,) = build_report(Sources(table, evaluation=QUICK), ReportOptions()).scores.subgroups.values()
+    assert len(rows) == 21
+    assert rows[-1].value == "30 others"
+
+
+def test_a_score_of_several_images_is_said_to_be_one(tmp_path: Path) -> None:
+    table = scores([1, 0, 1, 0])
+    assert "score the views" not in words(page_of(tmp_path / "a.html", Sources(table)))
+    sources = Sources(table.assign(unit_id=["a", "a", "b", "b"]), "Told.", QUICK)
+    text = words(page_of(tmp_path / "b.html", sources))
+    assert "Told. The network scores the views of a breast or an exam together" in text
+
+
+def test_what_a_strange_ensemble_says_of_its_choice_is_no_number_of_the_page() -> None:
+    decision = Decision("breast", "f1", 0.5, chosen_on={"rows": "many", "patients": 9})
+    options = EvaluationOptions(repeats=100, decision=decision)
+    report = build_report(Sources(scores([1, 0]), evaluation=options), ReportOptions())
+    assert "on scores by breast (9 patients)" in report.decided
 
 
 def test_an_undefined_figure_is_a_dash_and_there_is_no_curve(tmp_path: Path) -> None:
@@ -114,6 +136,7 @@ def test_an_undefined_figure_is_a_dash_and_there_is_no_curve(tmp_path: Path) -> 
 def test_scores_without_a_label_have_no_figures(tmp_path: Path, labels: list) -> None:
     page = page_of(tmp_path / "r.html", Sources(scores(labels), evaluation=QUICK))
     assert 'id="scores"' not in page
+    assert "No image with a label was scored, so there are no figures." in words(page)
     assert "No input was rejected" in words(page)
 
 

@@ -2,21 +2,28 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from dali_pipelines.errors import CheckpointError
+from dali_pipelines.identity import load_key
+from dali_pipelines.manifest import read_manifest
 from dali_pipelines.rejects.table import rejects_beside, write_rejects
 from dali_pipelines.verdicts import Reason, Reject
 from tests.trainer.report.toy_run import write_run
 from trainer.aggregation.policy import parse_aggregation
 from trainer.checksums import file_sha256
 from trainer.report.build import ReportOptions, Sources, build_report
+from trainer.report.flattery import Flattery
 from trainer.report.read_sources import Places, read_sources
 from trainer.run_folder import BEST, MODEL, SCORES
+from trainer.scores.table import key_path, prediction_table
+from trainer.scores.writing import about_beside
 
 NO_PICTURES = ReportOptions(exams=0)
 
@@ -111,3 +118,29 @@ def test_a_run_that_is_not_done_has_curves_alone(tmp_path: Path) -> None:
     assert report.curves is not None
     assert report.data is None
     assert set(report.anchors) == {"training", "rejects", "setup"}
+
+
+def test_images_that_a_network_learned_from_are_counted_on_the_page(
+    run: Path, predictions: Path, toy_manifest: Path
+) -> None:
+    """Of a prediction of the whole manifest, three of four folds were trained on."""
+    manifest = read_manifest(toy_manifest)
+    key = load_key(key_path(toy_manifest))
+    prediction_table(manifest, np.linspace(-3, 3, len(manifest)), "hash", key).to_csv(
+        predictions, index=False
+    )
+    about_beside(predictions).unlink()
+    sources = read(predictions, manifest=toy_manifest, checkpoints=(run / BEST,))
+    report = build_report(sources, NO_PICTURES)
+    learned = int((manifest["fold"] != 0).sum())
+    assert report.flattery == Flattery(learned, is_chosen_here=False)
+    assert any(f"{learned} of the scored images were trained on" in text for text in report.limits)
+    held_out = (manifest["fold"] == 0).to_numpy()
+    only = replace(sources, scores=sources.scores[held_out])
+    assert build_report(only, NO_PICTURES).flattery == Flattery(0, is_chosen_here=True)
+
+
+def test_the_scores_of_a_run_are_those_that_its_threshold_was_chosen_on(run: Path) -> None:
+    report = build_report(read(run), NO_PICTURES)
+    assert report.flattery == Flattery(is_chosen_here=True)
+    assert report.decided.endswith("Those are the scores above, which it flatters.")

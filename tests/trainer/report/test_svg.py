@@ -79,6 +79,7 @@ def test_text_is_escaped_and_the_whole_is_well_formed() -> None:
         (0, 0.034, (0.0, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035)),
         (0.61, 0.93, (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)),
         (5, 5, (5.0, 6.0, 7.0, 8.0, 9.0, 10.0)),
+        (0, 5e-324, (0.0, 2e-10)),
     ],
 )
 def test_axes_begin_and_end_at_round_numbers(low: float, high: float, ticks: tuple) -> None:
