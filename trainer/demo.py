@@ -55,10 +55,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """How large a demo; `seed` fixes the exams, the folds and the training."""
+    """How large a demo; `seed` fixes the exams, the folds and the training.
+
+    `epochs` None is for those of configs/train/demo.yaml.
+    """
 
     phantom: PhantomSettings = field(default_factory=PhantomSettings)
     device: Device = "auto"
+    epochs: int | None = None
 
     @property
     def seed(self) -> int:
@@ -155,8 +159,9 @@ def _add_odd_inputs(folder: Path, images: Path) -> Path:
 
 
 def _train(manifest: Path, run: Path, recipe: Recipe, settings: DemoSettings) -> TrainResult:
+    own = {"seed": settings.seed} | ({"epochs": settings.epochs} if settings.epochs else {})
     with resources.as_file(resources.files("configs") / "train" / "demo.yaml") as file:
-        layers = [("demo.yaml", read_yaml(file)), ("demo", {"seed": settings.seed})]
+        layers = [("demo.yaml", read_yaml(file)), ("demo", own)]
     options = RunOptions(device=settings.device, resume="no")
     return train(build(TrainSettings, preset_layers(layers))[0], recipe, manifest, run, options)
 

@@ -42,8 +42,8 @@ def asked_of_others(browser: Browser, page: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
-    phantom = PhantomSettings() if full else SMALL
-    return run_demo(tmp_path_factory.mktemp("demo") / "out", DemoSettings(phantom, "cpu")).report
+    settings = DemoSettings(device="cpu") if full else DemoSettings(SMALL, "cpu", epochs=1)
+    return run_demo(tmp_path_factory.mktemp("demo") / "out", settings).report
 
 
 @pytest.fixture(scope="module")

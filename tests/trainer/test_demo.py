@@ -10,7 +10,7 @@ from dali_pipelines.errors import ConfigError
 from dali_pipelines.phantom.patients import PhantomSettings
 from trainer.demo import NOTICE, DemoResult, DemoSettings, run_demo
 
-SMALL = DemoSettings(PhantomSettings(patients=8, height=160, width=128), device="cpu")
+SMALL = DemoSettings(PhantomSettings(patients=8, height=160, width=128), device="cpu", epochs=1)
 
 
 @pytest.fixture(scope="module")
