@@ -67,6 +67,9 @@ DEBUG_WARNING: Final = (
     "MAMMO_DEBUG is set: this traceback may hold names, ids and paths of patients; pass it on to "
     "nobody who may not see them"
 )
+# Threads of torch on a CPU spin while they wait for each other, on cores that decoders or others
+# need: a tenth of the images a second on two busy cores (measured). libgomp reads it with torch.
+_WAIT_POLICY: Final = ("OMP_WAIT_POLICY", "passive")
 BUG, USAGE, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 130, 141, 143
 
 
@@ -154,6 +157,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
     if isinstance(sys.stdout, TextIOWrapper):  # paths go out as the bytes that they are
         sys.stdout.reconfigure(errors="surrogateescape")
+    os.environ.setdefault(*_WAIT_POLICY)
     before = signal.signal(signal.SIGTERM, _terminate)
     core = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, core[1]))  # a core dump would hold patient data

@@ -216,10 +216,10 @@ def _score(
     """What was read, how it was scored, and what came of it; all ranks call it."""
     from trainer.distributed import join_world
     from trainer.prediction.inputs import read_shared
-    from trainer.prediction.predict import predict
+    from trainer.prediction.predict import PATIENCE, predict
     from trainer.prediction.trained_on import warn_of_training
 
-    with join_world(options.device) as world:
+    with join_world(options.device, PATIENCE) as world:
         inputs = read_shared(world, read)
         key = inputs.key if is_keyed else None
         options = replace(options, key=key, cohort=inputs.cohort)

@@ -14,7 +14,7 @@ from dali_pipelines.records import Grayscale, ImageRecord, ImageTags, Location, 
 
 ROOT = Path(__file__).parent.parent
 
-# Threads of torch that wait for each other spin, for which a machine with other work has no core:
+# As `cli.main` does. Threads of torch that wait spin, for which a busy machine has no core:
 # 15 times slower (measured). libgomp reads this when torch is imported, which is later.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 

@@ -122,3 +122,10 @@ def test_a_path_that_is_not_utf_8_is_printed_as_it_is(
 ) -> None:
     assert run(lambda: click.echo(os.fsdecode(b"/a/\xff.parquet"))) == 0
     assert capsysbinary.readouterr().out == b"/a/\xff.parquet\n"
+
+
+def test_threads_that_wait_leave_the_core_unless_the_user_says_otherwise() -> None:
+    code = (
+        f"import atexit, os\natexit.register(lambda: print(os.environ['OMP_WAIT_POLICY']))\n{PROBE}"
+    )
+    assert run_process("--version", code=code).stdout.splitlines()[-1] == "passive"

@@ -5,6 +5,7 @@ import json
 import os
 import zipfile
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,7 +18,13 @@ from pydicom import dcmread
 
 from cli.predict import command
 from dali_pipelines.catalog.build import CatalogSettings, plan_catalog, write_catalog
-from dali_pipelines.errors import CheckpointError, ConfigError, DatasetError, RejectsError
+from dali_pipelines.errors import (
+    CheckpointError,
+    ConfigError,
+    DatasetError,
+    DeviceError,
+    RejectsError,
+)
 from dali_pipelines.identity import image_id, load_key
 from dali_pipelines.manifest import read_manifest, write_manifest
 from dali_pipelines.phantom.exams import write_phantoms
@@ -329,3 +336,15 @@ def test_a_folder_without_images_replaces_no_scores(archive: Path, tmp_path: Pat
     assert isinstance(nothing, DatasetError)
     assert (tmp_path / "p.csv").read_text() == "of yesterday"
     assert (kept / "rows-0-0").read_text() == "of today"
+
+
+def test_ranks_wait_for_a_slow_one_of_many_hours(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    join = mock.Mock(side_effect=DeviceError("joined"))
+    monkeypatch.setattr("torch.distributed.init_process_group", join)
+    failed = _run(archive / "m.parquet", *_ckpt(archive), "-O", tmp_path / "p.csv")
+    assert isinstance(failed.exception, DeviceError)
+    assert join.call_args.kwargs["timeout"] > timedelta(days=1)

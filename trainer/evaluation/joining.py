@@ -2,14 +2,13 @@
 
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
 from dali_pipelines.errors import DatasetError
 from dali_pipelines.patient_groups import name_patients
 from trainer.evaluation.groups import split_columns
 from trainer.exams import name_exams
-from trainer.scores.table import raw_ids
+from trainer.scores.table import rows_behind
 
 _LABEL: Final = "cancer"
 _EXAM: Final = "named_exam"
@@ -49,18 +48,3 @@ def join_manifest(scores: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
 
 def _unknown(rows: pd.DataFrame) -> "pd.Series[str]":
     return pd.Series("", rows.index, dtype="str")
-
-
-def rows_behind(scores: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
-    """The row of the manifest behind each score, in the order of the scores."""
-    missing = len(scores)
-    for names in (manifest["image_id"], raw_ids(manifest)):
-        known = dict(zip(names, range(len(names)), strict=True))
-        places = scores["image_id"].map(known)
-        if places.notna().all():
-            return manifest.iloc[places.to_numpy(np.intp)].reset_index(drop=True)
-        missing = min(missing, int(places.isna().sum()))
-    raise DatasetError(
-        f"{missing:,} of {len(scores):,} predicted images are not in the manifest; "
-        "name the one they were predicted from"
-    )

@@ -14,8 +14,9 @@ from dali_pipelines.verdicts import Reject
 from trainer.aggregation.levels import LEVELS, Level, aggregate
 from trainer.decisions.decision import Decision
 from trainer.distributed import Device
-from trainer.evaluation.joining import join_manifest, rows_behind
+from trainer.evaluation.joining import join_manifest
 from trainer.evaluation.options import EvaluationOptions
+from trainer.intervals.interval import Interval
 from trainer.prediction.scorers import Scorer, Scorers
 from trainer.report.data_card import data_card
 from trainer.report.exam_choice import choose_exams
@@ -30,7 +31,9 @@ from trainer.report.reject_list import reject_list
 from trainer.report.run_facts import RunFacts
 from trainer.report.score_part import score_part
 from trainer.report.setup_facts import setup_of
+from trainer.report.words import plural
 from trainer.report.work_facts import decoded_counts, pass_speeds, stream_counts
+from trainer.scores.table import rows_behind
 from trainer.source import OpenSource
 
 _LABEL: Final = "cancer"
@@ -43,7 +46,9 @@ class Sources:
 
     `scores` has a row an image, and `scored` is a sentence on whose they are. `scorers` paint heat
     maps; `key` names inputs that have no image_id. `is_out_of_fold` says that no image was scored
-    by a network that learned from it, and that the decision was chosen on these scores.
+    by a network that learned from it, and that the decision was chosen on these scores;
+    `is_scan_known` that the rejects of the scan are among `rejects`, if there were any.
+    `nested` are figures of the decision on patients who had no part in its choice.
     """
 
     scores: pd.DataFrame | None = None
@@ -55,6 +60,8 @@ class Sources:
     rejects: Sequence[Reject] = ()
     key: bytes | None = None
     is_out_of_fold: bool = False
+    is_scan_known: bool = True
+    nested: Mapping[str, tuple[float, Interval | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ def build_report(sources: Sources, options: ReportOptions) -> Report:
         notice=options.notice,
         scored=f"{sources.scored}{_shared(scores)}".strip(),
         flattery=flattery,
+        nested=sources.nested,
         decided=_decided(decision, flattery),
         calibrated=_calibrated(decision, main),
         scores=part,
@@ -135,8 +143,8 @@ def _receipt(manifest: pd.DataFrame | None) -> Receipt | None:
 
 
 def _inputs(sources: Sources) -> int | None:
-    """How many inputs the scan met: its images, and what gave none."""
-    if sources.manifest is None:
+    """How many inputs the scan met: its images, and what gave none; None where nobody knows."""
+    if sources.manifest is None or not sources.is_scan_known:
         return None
     known = set(sources.manifest["image_id"])
     return len(known) + len(
@@ -175,7 +183,8 @@ def _decided(decision: Decision | None, flattery: Flattery) -> str:
     if decision is None:
         return ""
     chosen = decision.chosen_on
-    counted = {k: chosen.get(k) for k in ("rows", "patients", "positives")}
+    names = {"n": plural(decision.level), "npos": "with cancer", "patients": "patients"}
+    counted = {name: chosen.get(key) for key, name in names.items()}
     on = ", ".join(f"{value:,} {name}" for name, value in counted.items() if isinstance(value, int))
     flatters = (
         "Those are the scores above, which it flatters."

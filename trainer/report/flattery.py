@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from trainer.cohort import fingerprint_of
-from trainer.evaluation.joining import rows_behind
 from trainer.prediction.scorers import Scorers
 from trainer.prediction.trained_on import trained_on
+from trainer.scores.table import rows_behind
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import jinja2
 
 from dali_pipelines.atomic import replacing
 from dali_pipelines.splits import Receipt
+from trainer.intervals.interval import Interval
 from trainer.report.data_card import DataCard
 from trainer.report.exams import HungGroup
 from trainer.report.flattery import Flattery
@@ -36,7 +37,8 @@ RESEARCH_USE: Final = (
 class Report:
     """What the page says; a part that is None or empty is left out.
 
-    `scored` says whose scores these are, `decided` how the threshold was chosen, `calibrated` what
+    `scored` says whose scores these are, `decided` how the threshold was chosen, `nested` what
+    it is worth on patients who had no part in that, `calibrated` what
     the points of the calibration chart are; `runs` counts those behind the learning curves.
     """
 
@@ -47,6 +49,7 @@ class Report:
     scored: str = ""
     flattery: Flattery = Flattery()  # noqa: RUF009 - it is frozen
     decided: str = ""
+    nested: Mapping[str, tuple[float, Interval | None]] = field(default_factory=dict)
     calibrated: str = ""
     scores: ScorePart | None = None
     exams: Sequence[HungGroup] = ()

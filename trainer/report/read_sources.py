@@ -14,10 +14,12 @@ from dali_pipelines.verdicts import Reject
 from trainer.aggregation.policy import Aggregation
 from trainer.checksums import file_sha256
 from trainer.document import read_document
+from trainer.ensembles.of_folds import ENSEMBLE
 from trainer.evaluation.options import EvaluationOptions
 from trainer.evaluation.stored_choices import with_choices
 from trainer.prediction.scorers import load_scorers
 from trainer.report.build import Sources
+from trainer.report.nested_facts import nested_facts
 from trainer.report.run_facts import RunFacts, read_runs
 from trainer.run_folder import SCORES
 from trainer.scores.reading import read_predictions
@@ -60,6 +62,7 @@ def read_sources(places: Places, how: Aggregation | None, repeats: int, seed: in
         manifest=read_manifest(places.manifest),
         rejects=[*_rejects(scanned), *sources.rejects],
         key=load_key(key) if key.is_file() else None,
+        is_scan_known=scanned.is_file(),
     )
 
 
@@ -75,6 +78,9 @@ def _of_run(places: Places, how: Aggregation | None, options: EvaluationOptions)
         scores=read_predictions(table) if table.is_file() else None,
         scored=_scored_by(runs),
         is_out_of_fold=True,
+        nested=nested_facts(places.source / ENSEMBLE)
+        if decision and not places.checkpoints
+        else {},
         evaluation=replace(options, how=how, decision=decision),
         runs=runs,
         scorers=scorers,

@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 from markupsafe import Markup
 
-from trainer.aggregation.levels import LEVELS, Level, aggregate
+from trainer.aggregation.levels import LEVELS, UNKNOWN_SIDE, Level, aggregate
 from trainer.evaluation.bands import Drawn
 from trainer.evaluation.evaluate import evaluate
 from trainer.evaluation.evaluation import Evaluation, LevelFigures
@@ -110,14 +110,15 @@ def _calibration(
 def _subgroups(
     labeled: pd.DataFrame, options: EvaluationOptions, main: Level
 ) -> dict[str, list[SubgroupRow]]:
-    by = tuple(name for name in _SPLIT if name in labeled.columns and labeled[name].nunique() > 1)
+    found = {name: labeled[name].replace(UNKNOWN_SIDE, "") for name in _SPLIT if name in labeled}
+    by = tuple(name for name, texts in found.items() if len(texts.drop_duplicates()) > 1)
     if not by:
         return {}
-    found = evaluate(labeled, replace(options, by=by, levels=(main,))).subgroups
+    groups_of = evaluate(labeled, replace(options, by=by, levels=(main,))).subgroups
     return {
         name: [
             SubgroupRow(group.value, group.images, group.levels[main], forest(group.levels[main]))
             for group in groups
         ]
-        for name, groups in found.items()
+        for name, groups in groups_of.items()
     }

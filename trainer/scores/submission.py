@@ -26,7 +26,7 @@ from trainer.aggregation.policy import Aggregation
 from trainer.aggregation.rules import combine
 from trainer.decisions.decision import Decision
 from trainer.scores.competitions import COMPETITIONS, Competition, CompetitionName
-from trainer.scores.table import raw_ids
+from trainer.scores.table import rows_behind
 
 Column = Literal["prob", "risk", "positive"]
 
@@ -105,7 +105,7 @@ def _require_fit(competition: Competition, options: SubmissionOptions) -> None:
 
 def _named(scores: pd.DataFrame, manifest: pd.DataFrame, competition: Competition) -> pd.DataFrame:
     """The scores with an id of the competition, as patient_id or exam_id."""
-    rows = _rows_of(scores, manifest)
+    rows = rows_behind(scores, manifest)
     column = "exam_id" if competition.level == "exam" else "patient_id"
     ids = rows[column].fillna("")
     # a header without an accession number names the exam by the UID of its study
@@ -124,15 +124,6 @@ def _named(scores: pd.DataFrame, manifest: pd.DataFrame, competition: Competitio
     named = scores.assign(**{column: ids.to_numpy()})[~nameless]
     # an accession number names an exam by itself, whoever its images say that the patient is
     return named.assign(patient_id="") if competition.level == "exam" else named
-
-
-def _rows_of(scores: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
-    """The row of the manifest of each score, found by its keyed id or by its raw one."""
-    for names in (manifest["image_id"], raw_ids(manifest)):
-        places = pd.Index(names).get_indexer(pd.Index(scores["image_id"]))
-        if (places >= 0).all():
-            return manifest.iloc[places].reset_index(drop=True)
-    raise DatasetError("the scores are not all of images of this manifest; name that they are of")
 
 
 def _rows(named: pd.DataFrame, competition: Competition, how: Aggregation) -> pd.DataFrame:

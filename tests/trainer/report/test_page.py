@@ -93,19 +93,21 @@ def test_figures_subgroups_and_rejects_are_on_the_page(tmp_path: Path) -> None:
 
 
 def test_counts_at_the_threshold_worked_by_hand(tmp_path: Path) -> None:
-    decision = Decision("breast", "f1", 0.5, chosen_on={"rows": 40, "positives": 9})
+    decision = Decision("breast", "f1", 0.5, chosen_on={"n": 40, "npos": 9})
     options = EvaluationOptions(repeats=100, decision=decision)
     page = page_of(tmp_path / "r.html", Sources(scores([1, 0, 1, 0, 0, 1]), evaluation=options))
     text = words(page)
     assert "cancer no cancer score 0.500 and over 2 1 below 1 2" in text
     assert "sensitivity 0.667" in text
-    assert "by the rule f1 on scores by breast (40 rows, 9 positives)" in text
+    assert "by the rule f1 on scores by breast (40 breasts, 9 with cancer)" in text
     assert ">threshold</text>" in page
 
 
 def test_more_groups_than_a_table_holds_are_still_split(tmp_path: Path) -> None:
     table = scores([1, 0] * 25).assign(vendor=[f"Maker {k:02}" for k in range(50)])
-    (rows,) = build_report(Sources(table, evaluation=QUICK), ReportOptions()).scores.subgroups.values()
+    (rows,) = build_report(
+        Sources(table, evaluation=QUICK), ReportOptions()
+    ).scores.subgroups.values()
     assert len(rows) == 21
     assert rows[-1].value == "30 others"
 
@@ -119,7 +121,7 @@ def test_a_score_of_several_images_is_said_to_be_one(tmp_path: Path) -> None:
 
 
 def test_what_a_strange_ensemble_says_of_its_choice_is_no_number_of_the_page() -> None:
-    decision = Decision("breast", "f1", 0.5, chosen_on={"rows": "many", "patients": 9})
+    decision = Decision("breast", "f1", 0.5, chosen_on={"n": "many", "patients": 9})
     options = EvaluationOptions(repeats=100, decision=decision)
     report = build_report(Sources(scores([1, 0]), evaluation=options), ReportOptions())
     assert "on scores by breast (9 patients)" in report.decided
@@ -137,7 +139,7 @@ def test_scores_without_a_label_have_no_figures(tmp_path: Path, labels: list) ->
     page = page_of(tmp_path / "r.html", Sources(scores(labels), evaluation=QUICK))
     assert 'id="scores"' not in page
     assert "No image with a label was scored, so there are no figures." in words(page)
-    assert "No input was rejected" in words(page)
+    assert "No rejects are known" in words(page)
 
 
 def test_the_page_loads_nothing_runs_nothing_and_is_the_same_twice(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def test_a_run_has_its_scores_its_decision_and_its_network(run: Path, toy_manife
     assert sources.evaluation.decision.level == "breast"
     assert sources.rejects == [lost]
     assert [member.held_out for member in sources.scorers.members] == [0]
+    assert build_report(replace(sources, is_scan_known=False), NO_PICTURES).rejects.inputs is None
     report = build_report(sources, NO_PICTURES)
     assert report.rejects.inputs == 64 + 1
     assert report.scores.main == "breast"

@@ -195,7 +195,7 @@ def test_options_that_do_not_fit_are_refused(
 
 
 def test_scores_of_another_manifest_are_refused(manifest: pd.DataFrame) -> None:
-    with pytest.raises(DatasetError, match="not all of images of this manifest"):
+    with pytest.raises(DatasetError, match="predicted images are not in the manifest"):
         submission(scored(manifest), manifest.iloc[1:], "rsna", SubmissionOptions())
 
 
