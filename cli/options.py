@@ -31,8 +31,9 @@ manifest_argument = click.argument("manifest", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 config_option = click.option(
-    "--config", type=click.Path(path_type=Path), help="A YAML file of training settings."
-)
+    "--config", type=click.Path(path_type=Path), metavar="NAME|FILE",
+    help="Training settings: a name of configs/train, such as demo, or a YAML file.",
+)  # fmt: skip
 
 recipe_option = click.option(
     "--recipe", default=DEFAULT_RECIPE, help="A recipe's name, or a .yaml file."

@@ -30,6 +30,18 @@ def test_a_preset_may_be_named_in_the_file(tmp_path: Path) -> None:
     assert (settings.augment.hflip, settings.augment.vflip) == (0.25, load_preset("light").vflip)
 
 
+def test_a_configuration_of_the_package_goes_by_its_name() -> None:
+    file = Path(__file__).parents[2] / "configs" / "train" / "demo.yaml"
+    by_name, origins = build(TrainSettings, train_layers(Path("demo"), []))
+    assert by_name == build(TrainSettings, train_layers(file, []))[0] != TrainSettings()
+    assert origins["epochs"] == "configuration demo"
+
+
+def test_an_unknown_configuration_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="no training configuration 'demmo'.*'demo'"):
+        train_layers(Path("demmo"), [])
+
+
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(ConfigError, match="no preset 'lite'"):
         train_layers(None, ["augment.preset=lite"])

@@ -1,5 +1,6 @@
 """How learning went: the loss and the figures of the held-out fold, epoch by epoch."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,10 +21,11 @@ _KINDS: Final = 6  # colors of the page, taken in turn by folds
 class Curves:
     """Two charts with what their lines are: (color, name, value at the best epoch) each.
 
-    `figure` is what the second one shows; it is None where no fold was held out.
+    `figure` is what the second one shows; it is None where no fold was held out. A chart without a
+    single number in it is None, too.
     """
 
-    loss: Markup
+    loss: Markup | None
     figure: Markup | None
     figure_name: str
     lines: Sequence[tuple[str, str, str]]
@@ -35,7 +37,6 @@ def learning_curves(runs: Sequence[RunFacts]) -> Curves | None:
         return None
     epochs = _epoch_axis(runs)
     loss = _chart(epochs, "training loss", [(f"s{_kind(k)}", _LOSS, r) for k, r in _each(runs)])
-    assert loss is not None, "every row has a loss"
     name = _monitored(runs[0])
     if len(runs) == 1:
         keys = [(level_kind(level), f"val/{level}/{name.partition('/')[2]}") for level in LEVELS]
@@ -91,7 +92,9 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _points(history: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
-    return [(row["epoch"], row[name]) for row in history if row.get(name) is not None]
+    """Those with a value; what a loss that grew without end became is none."""
+    known = [row for row in history if row.get(name) is not None and math.isfinite(row[name])]
+    return [(row["epoch"], row[name]) for row in known]
 
 
 def _name(figure: str, run: RunFacts, runs: Sequence[RunFacts]) -> str:

@@ -1,5 +1,6 @@
 """Learning curves: what is drawn of one run and of several, and what stands beside each line."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,3 +44,13 @@ def test_no_epoch_no_curve(tmp_path: Path) -> None:
     (run,) = read_runs(write_run(tmp_path / "run"))
     assert learning_curves([replace(run, history=[])]) is None
     assert learning_curves([]) is None
+
+
+def test_a_loss_that_is_no_number_is_not_drawn(tmp_path: Path) -> None:
+    (run,) = read_runs(write_run(tmp_path / "run"))
+    lost = [
+        {**row, "train/loss": value}
+        for row, value in zip(run.history, (math.nan, math.inf, 2), strict=True)
+    ]
+    assert learning_curves([replace(run, history=lost)]).loss.count("<circle") == 1
+    assert learning_curves([replace(run, history=lost[:2])]).loss is None
