@@ -10,6 +10,8 @@ from cli.checks import ends_in, require_apart
 from cli.options import aggregate_option, json_option, seed_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trainer.aggregation.policy import Aggregation
     from trainer.decisions.calibration import Method
     from trainer.ensembles.build import Built
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 CHOOSE: Final = ("greedy", "exhaustive", "all")
 COMBINE: Final = ("prob", "logit", "rank")
 CALIBRATE: Final = ("temperature", "platt", "isotonic")
+_ERRORS: Final = {"brier": "Brier", "logloss": "log loss", "ece": "ECE"}
 
 
 @click.command()
@@ -32,8 +35,10 @@ CALIBRATE: Final = ("temperature", "platt", "isotonic")
     help="One step at a time, the best of all choices, or every candidate.",
 )  # fmt: skip
 @click.option(
-    "--figure", default="breast/auroc", metavar="LEVEL/FIGURE", help="What the choice is by."
-)
+    "--figure", default="breast/auroc", metavar="LEVEL/FIGURE",
+    help="What the choice is by. Threshold and calibration are of its level too: for SPR, "
+    "give one of exam/...",
+)  # fmt: skip
 @click.option(
     "--per-fold", type=click.IntRange(min=1), metavar="N", show_default="any number",
     help="Members of a fold at most.",
@@ -158,6 +163,8 @@ def _table(built: "Built", figure: str) -> str:
         picked = f"{groups}/{nested['groups']}" if nested else "-"
         run = f"{c.model.parent!s:{width}}"
         lines.append(f"{c.fold:4}  {run}  {_cell(alone):>14}  {weight:>6}  {picked:>6}")
+    if nested:
+        lines.append("groups: how many nested choices it is in, each without a group of patients")
     return "\n".join([*lines, "", *_conclusions(built, figure)])
 
 
@@ -179,6 +186,8 @@ def _conclusions(built: "Built", figure: str) -> list[str]:
         )
     else:
         lines.append("nested: too few patients of a class")
+    if decision and decision.calibration and nested:
+        lines.append(_calibration(decision.calibration.method, nested))
     if decision:
         lines.append(
             f"threshold {decision.threshold:.6g} of the {decision.level} ({decision.rule})"
@@ -186,6 +195,15 @@ def _conclusions(built: "Built", figure: str) -> list[str]:
     if built.lost:
         lines.append(f"{built.lost:,} images left out: a run has no score for them")
     return lines
+
+
+def _calibration(method: str, nested: "Mapping[str, Any]") -> str:
+    """What calibration, chosen without the patients, makes of their errors."""
+    changes = (
+        f"{name} {_cell(nested['uncalibrated'][figure])} -> {_cell(nested['figures'][figure])}"
+        for figure, name in _ERRORS.items()
+    )
+    return f"nested, by {method} calibration:\n  {', '.join(changes)}"
 
 
 def _cell(value: float | None) -> str:

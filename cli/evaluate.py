@@ -65,15 +65,15 @@ def _read_by(
 )  # fmt: skip
 @click.option(
     "--level", type=click.Choice(LEVELS), show_default=DEFAULT_LEVEL,
-    help="What --by, --against and the gates are about.",
+    help="What --by, --against and the gates are about; its column is always printed.",
 )  # fmt: skip
 @click.option(
     "--min-auroc", type=click.FloatRange(0, 1), callback=finite,
-    help="Leave with 5 if the AUROC is below this.",
+    help="Leave with 5 if the AUROC is below this, or of images that were trained on.",
 )  # fmt: skip
 @click.option(
     "--min-auroc-low", type=click.FloatRange(0, 1), callback=finite,
-    help="Leave with 5 if the low end of its interval is below this.",
+    help="The same of the low end of its interval.",
 )  # fmt: skip
 @json_option
 def command(
@@ -96,9 +96,11 @@ def command(
     mammo evaluate runs/all/oof.csv --manifest train.parquet --by vendor,density,age
     mammo evaluate new.csv --against old.csv --level patient
 
-    PREDICTIONS is what `mammo predict` wrote, or the oof.csv of a run. Intervals are drawn from
-    patients, each with all her images; calibration errors (ece) have none, as every draw only
-    raises them. "-" is a figure that the data do not define, null in JSON.
+    PREDICTIONS is what `mammo predict` wrote, or the oof.csv of a run or an ensemble. The threshold
+    is the one beside it, in OUT_about.json or what `mammo train` or `mammo ensemble` wrote; where
+    it was chosen on these scores, that is said. Intervals are drawn from patients, each with all
+    her images; calibration errors (ece) have none, as every draw only raises them. "-" is a figure
+    that the data do not define, null in JSON.
     Columns of --by other than view, laterality and fold come from --manifest. Each subgroup is
     evaluated as if its images were all there are: of the view CC, a breast is its CC images.
 
@@ -111,26 +113,28 @@ def command(
     from trainer.evaluation.stored_choices import with_choices
     from trainer.scores.reading import read_predictions
 
-    gates = (min_auroc, min_auroc_low)
-    if level is not None and not (taken["by"] or against or any(g is not None for g in gates)):
-        raise click.UsageError("--level says what --by, --against and gates are about; give one")
     if min_auroc_low is not None and not taken["repeats"]:
         raise click.UsageError("--min-auroc-low needs the intervals that --bootstrap 0 leaves out")
     level = level or DEFAULT_LEVEL
     given = EvaluationOptions(by_levels=(level,), **taken)
     options = with_choices(given, predictions, how)
     scores = _read(predictions, manifest)
+    trained = _count_trained(predictions, len(scores))
     evaluation = evaluate(scores, options)
+    document = {**evaluation.to_dict(), "trained_on": trained}
     compared = None
     if against is not None:
+        others = read_predictions(against)
+        document["against_trained_on"] = _count_trained(against, len(others), " by the other model")
         other = with_choices(given, against, how)
-        compared = compare(
-            scores, read_predictions(against), replace(options, levels=(level,)), other
-        )
-    _print(evaluation, compared, level, as_json=as_json)
+        compared = compare(scores, others, replace(options, levels=(level,)), other)
+        document["against"] = {name: found.to_dict() for name, found in compared.items()}
+    click.echo(json.dumps(document, indent=2) if as_json else _text(evaluation, compared, level))
     if curves is not None:
         _write_curves(scores, options, curves)
-    _require_auroc(evaluation, level, min_auroc, min_auroc_low)
+    if min_auroc is not None or min_auroc_low is not None:
+        _require_unseen(trained, len(scores))
+        _require_auroc(evaluation, level, min_auroc, min_auroc_low)
 
 
 def _read(predictions: Path, manifest: Path | None) -> "pd.DataFrame":
@@ -155,25 +159,30 @@ def _read(predictions: Path, manifest: Path | None) -> "pd.DataFrame":
     return joined
 
 
-def _print(
-    evaluation: "Evaluation",
-    compared: "dict[Level, LevelComparison] | None",
-    level: "Level",
-    *,
-    as_json: bool,
-) -> None:
+def _count_trained(predictions: Path, images: int, by: str = "") -> int | None:
+    """How many of the images were trained on, None if unknown, and a warning where any was."""
+    from trainer.evaluation.stored_choices import count_trained
+
+    trained = count_trained(predictions)
+    if trained:
+        click.echo(
+            f"warning: {trained:,} of {counted(images, 'image')} were trained on{by}: the figures "
+            "flatter",
+            err=True,
+        )
+    return trained
+
+
+def _text(
+    evaluation: "Evaluation", compared: "dict[Level, LevelComparison] | None", level: "Level"
+) -> str:
     from cli.comparison_text import comparison_text
     from cli.evaluation_text import evaluation_text
 
-    if as_json:
-        document = evaluation.to_dict()
-        if compared is not None:
-            document["against"] = {name: found.to_dict() for name, found in compared.items()}
-        click.echo(json.dumps(document, indent=2))
-        return
-    click.echo(evaluation_text(evaluation, level))
+    parts = [evaluation_text(evaluation, level)]
     if compared is not None:
-        click.echo("\n" + comparison_text(compared[level], level))
+        parts.append(comparison_text(compared[level], level))
+    return "\n\n".join(parts)
 
 
 def _write_curves(scores: "pd.DataFrame", options: "EvaluationOptions", folder: Path) -> None:
@@ -181,6 +190,15 @@ def _write_curves(scores: "pd.DataFrame", options: "EvaluationOptions", folder: 
 
     files = write_curves(scores, options, folder)
     click.echo(f"{counted(len(files), 'file')} of curves in {str(folder)!r}", err=True)
+
+
+def _require_unseen(trained: int | None, images: int) -> None:
+    """Raise GateError where images were trained on, of which no gate can judge a network."""
+    if trained:
+        raise GateError(
+            f"{trained:,} of {counted(images, 'image')} were trained on, so that no gate can pass; "
+            "judge images that the network never saw, or predict with --out-of-fold"
+        )
 
 
 def _require_auroc(

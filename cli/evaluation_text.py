@@ -23,7 +23,7 @@ _MARK: Final = " *"
 
 def evaluation_text(evaluation: "Evaluation", level: "Level") -> str:
     """All levels, the subgroups on one level, and what to know of them."""
-    parts = [_heading(evaluation), *_level_tables(evaluation.levels)]
+    parts = [_heading(evaluation, level), *_level_tables(_shown(evaluation, level))]
     for name, groups in evaluation.subgroups.items():
         parts.append(_subgroup_table(name, groups, level))
     return "\n\n".join(filter(None, [*parts, _notes(evaluation, level)]))
@@ -39,7 +39,7 @@ def number_text(value: float | int | None, interval: "Interval | None" = None) -
     return f"{value:.3f}{ends}"
 
 
-def _heading(evaluation: "Evaluation") -> str:
+def _heading(evaluation: "Evaluation", level: "Level") -> str:
     options = evaluation.options
     unlabeled = f", {evaluation.unlabeled:,} without are left out" if evaluation.unlabeled else ""
     lines = [
@@ -51,14 +51,24 @@ def _heading(evaluation: "Evaluation") -> str:
         lines.append(
             f"(low-high): {percent} % intervals from {options.repeats:,} draws of patients"
         )
+    if len(_shown(evaluation, level)) < len(evaluation.levels):
+        lines.append("each patient has one exam: the figures of patients are those of exams too")
     return "\n".join(lines)
 
 
-def _level_tables(levels: "Levels") -> Iterator[str]:
-    """Tables of as many levels as fit; that of exams only where a patient has several."""
-    shown = dict(levels)
-    if {"exam", "patient"} <= shown.keys() and _count(shown["exam"]) == _count(shown["patient"]):
-        del shown["exam"]
+def _shown(evaluation: "Evaluation", level: "Level") -> "Levels":
+    """The levels to print: exams where patients have several, or the figures ask for them."""
+    levels, decision = evaluation.levels, evaluation.options.decision
+    is_asked_for = "exam" in (level, decision.level if decision else None)
+    if is_asked_for or not {"exam", "patient"} <= levels.keys():
+        return levels
+    if _count(levels["exam"]) > _count(levels["patient"]):
+        return levels
+    return {name: found for name, found in levels.items() if name != "exam"}
+
+
+def _level_tables(shown: "Levels") -> Iterator[str]:
+    """Tables of as many levels as fit."""
     names = list(shown)
     size = _ABREAST if len(names) <= _ABREAST else -(-len(names) // 2)
     for start in range(0, len(names), size):
@@ -144,6 +154,22 @@ def _notes(evaluation: "Evaluation", level: "Level") -> str:
             f"!  an AUROC over {NEAR_ONE} of under {FEW} patients with cancer: such intervals\n"
             "   are too narrow: with 20 at 0.97, 92.5 % of them held the truth, not 95 %"
         )
+    notes += _flattering(evaluation)
     if all(found.threshold is None for found in evaluation.levels.values()):
         notes.append("-  no threshold is known: for precision, recall and F give --threshold")
     return "\n".join(notes)
+
+
+def _flattering(evaluation: "Evaluation") -> list[str]:
+    """What was chosen on the scores that it is judged on."""
+    options = evaluation.options
+    if options.decision is None or not options.is_chosen_here:
+        return []
+    chosen = ["threshold"] if options.threshold is None else []
+    chosen += ["calibration"] if options.decision.calibration else []
+    if not chosen:
+        return []
+    return [
+        f"!  chosen on these very images: {' and '.join(chosen)} of the {options.decision.level};\n"
+        "   the figures that follow from it flatter"
+    ]

@@ -66,8 +66,10 @@ def _read_aggregation(
 # as `how`, an Aggregation, or None where none is named: then a file's own, else Aggregation()
 aggregate_option = click.option(
     "--aggregate", "how", metavar="TEXT", callback=_read_aggregation, show_default="mean/max/max",
-    help="The rules that join views, breasts and exams: mean, max, noisy-or, top2, q90; or a "
-    "preset: spr-1st, spr-1st-code, rsna-1st.",
+    help="VIEWS/BREASTS/EXAMS, the rules that join each: mean, max, noisy-or, top2, q90; or a "
+    "preset: spr-1st, spr-1st-code, rsna-1st. After commas what becomes of unusual views: "
+    "repeated=all|mean, odd=keep|drop, implants=all|displaced|full, as in "
+    "mean/max/max,repeated=mean.",
 )  # fmt: skip
 
 nproc_option = click.option(
@@ -120,6 +122,12 @@ def id_key_option(where: str) -> Callable[[_Decorated], _Decorated]:
         "--id-key", type=click.Path(dir_okay=False, path_type=Path), show_default=where,
         help="The key of the hashed ids; made if there is none.",
     )  # fmt: skip
+
+
+ids_option = click.option(
+    "--ids", type=click.Choice(["keyed", "raw"]), default="keyed",
+    help="Name images and patients by keyed hashes, or as the header does.",
+)  # fmt: skip
 
 
 def images_option(text: str) -> Callable[[_Decorated], _Decorated]:

@@ -16,6 +16,7 @@ from cli.options import (
     batch_option,
     device_option,
     id_key_option,
+    ids_option,
     json_option,
     max_rejects_option,
     nproc_option,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from trainer.prediction.tta import Tta
 
 PREEMPTED: Final = 75
+_GOES_ON: Final = "stopped; the same command goes on from here"
 _SCORING: Final = ("device", "batch", "tta", "out_of_fold", "resume")  # as in PredictOptions
 
 
@@ -69,7 +71,7 @@ def _parse_tta(_context: click.Context, _parameter: click.Parameter, text: str) 
 )  # fmt: skip
 @click.option(
     "--format", "kind", type=click.Choice(FORMATS), show_default="as OUT ends",
-    help="What is written; rsna and spr are files to submit.",
+    help="What is written, and how OUT must end; rsna and spr are files to submit, in .csv.",
 )  # fmt: skip
 @click.option(
     "--combine", type=click.Choice(["prob", "logit", "rank"]), show_default="prob",
@@ -92,10 +94,7 @@ def _parse_tta(_context: click.Context, _parameter: click.Parameter, text: str) 
 @shards_option("Read the images that `mammo preprocess` made of the manifest.")
 @click.option("--recipe", help="Stop unless the checkpoints learned from this recipe.")
 @review_option
-@click.option(
-    "--ids", type=click.Choice(["keyed", "raw"]), default="keyed",
-    help="Name images and patients by keyed hashes, or as the header does.",
-)  # fmt: skip
+@ids_option
 @id_key_option("beside the manifest, else beside OUT; suffix .key")
 @click.option(
     "--like", type=click.Path(dir_okay=False, path_type=Path), metavar="CSV",
@@ -191,7 +190,7 @@ def command(
     inputs, options, predictions = _score(scorers, options, read, is_keyed=ids == "keyed")
     if predictions.state == "preempted":
         if predictions.is_main:
-            click.echo("stopped; the same command goes on from here", err=True)
+            click.echo(_GOES_ON, err=True)
         ctx.exit(PREEMPTED)
     if predictions.is_main:
         facts = write_predictions(target, inputs, scorers, options, predictions, how)
@@ -225,7 +224,12 @@ def _score(
         options = replace(options, key=key, cohort=inputs.cohort)
         if world.is_main and not options.out_of_fold:
             warn_of_training(inputs.frame, inputs.cohort, scorers)
-        return inputs, options, predict(inputs.frame, scorers, options)
+        try:
+            return inputs, options, predict(inputs.frame, scorers, options)
+        except KeyboardInterrupt:
+            if world.is_main:
+                click.echo(_GOES_ON, err=True)
+            raise
 
 
 def _say(

@@ -142,6 +142,7 @@ def write_predictions(
     """
     from trainer.prediction.about import describe, write_about
     from trainer.prediction.unfinished import remove_unfinished, unfinished_beside
+    from trainer.scores.table import rows_behind
     from trainer.scores.writing import write_tables
 
     decision = scorers.decision_by(how)
@@ -155,7 +156,8 @@ def write_predictions(
         mode = PUBLIC_MODE if options.key is not None else PRIVATE_MODE  # raw ids name patients
         facts = write_tables(predictions.table, rejects, target.out, how, decision, mode)
     counts = predictions.counts.and_rejects(inputs.rejects)
-    write_about(describe(scorers, options, how, counts), target.out)
+    scored = rows_behind(predictions.table, inputs.frame)
+    write_about(describe(scorers, options, how, counts, scored), target.out)
     remove_unfinished(unfinished_beside(target.out))
     return facts
 
@@ -178,7 +180,12 @@ def _submit(
     out.parent.mkdir(parents=True, exist_ok=True)
     rejected = write_rejects(rejects, rejects_beside(out))
     rows = submission(table, manifest, kind, _options(target, how, decision))
-    write_scores(rows, out)
+    write_scores(rows, out, PRIVATE_MODE)
+    log.warning(
+        "the submission names %s by raw ids, which is what the competition takes; its file is "
+        "for its owner alone (mode 0600)",
+        "exams" if kind == "spr" else "patients",
+    )
     check_submission(out, kind, target.like)
     return {
         "submission": {"path": str(out), "n": len(rows)},

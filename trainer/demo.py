@@ -28,6 +28,7 @@ from dali_pipelines.rejects.table import read_rejects
 from dali_pipelines.settings import build, read_yaml
 from dali_pipelines.splits import assign_folds, require_no_overlap
 from trainer.augment.presets import preset_layers
+from trainer.cohort import fingerprint_of
 from trainer.distributed import Device
 from trainer.evaluation.options import EvaluationOptions
 from trainer.metrics.figures import Figures, evaluate_scores
@@ -38,6 +39,7 @@ from trainer.report.build import ReportOptions, Sources, build_report
 from trainer.report.page import Report, write_card, write_report
 from trainer.report.run_facts import read_runs
 from trainer.run_folder import LAST
+from trainer.scores.table import rows_behind
 from trainer.scores.writing import write_scores
 from trainer.settings import TrainSettings
 from trainer.train import RunOptions, TrainResult, train
@@ -101,10 +103,13 @@ def run_demo(out: Path, settings: DemoSettings, say: Say = lambda _line: None) -
     key = load_key(catalog.settings.key_path)
     # not the best epoch: chosen on the fold that is scored here, it would flatter the score
     scorers = load_scorers([out / "run" / LAST])
-    options, predictions = PredictOptions(key, settings.device), out / "predictions.csv"
+    options = PredictOptions(key, settings.device, cohort=fingerprint_of(frame))
+    predictions = out / "predictions.csv"
     scores = predict(held_out, scorers, options)
     write_scores(scores.table, predictions)
-    write_about(describe(scorers, options, scorers.aggregation, scores.counts), predictions)
+    rows = rows_behind(scores.table, held_out)
+    about = describe(scorers, options, scorers.aggregation, scores.counts, rows)
+    write_about(about, predictions)
     figures = evaluate_scores(scores.table)
     say(
         f"[5/6] evaluate   breast AUROC {_shown(figures['breast/auroc'])} on "

@@ -17,13 +17,13 @@ from dali_pipelines.recipe import Recipe
 from trainer.aggregation.policy import parse_aggregation
 from trainer.cohort import require_folds
 from trainer.distributed import World, join_world
-from trainer.ensembles.of_folds import ENSEMBLE, write_ensemble_of_folds
+from trainer.ensembles.of_folds import write_ensemble_of_folds
 from trainer.journal import State, write_failure, write_status
 from trainer.loop import Ending
 from trainer.metrics.figures import evaluate_scores
 from trainer.preemption import stop_requests
 from trainer.ranks import restart_count
-from trainer.run_folder import SCORES, clear
+from trainer.run_folder import ENSEMBLE, SCORES, clear
 from trainer.scores.reading import read_predictions
 from trainer.scores.writing import write_scores
 from trainer.settings import TrainSettings

@@ -4,11 +4,14 @@ import errno
 import fcntl
 import os
 import resource
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+import pytest
 
 from tests.bad_inputs.case import Build, Case
 from tests.bad_inputs.exams import write_checkpoint, write_images, write_manifest
@@ -49,16 +52,22 @@ def _with_checkpoint(folder: Path) -> Path:
 
 
 def _full(most_bytes: int) -> During:
-    """No file can become longer, as on a full disk; the system says EFBIG and not ENOSPC."""
+    """No file can become longer, as on a full disk; the system says EFBIG and not ENOSPC.
+
+    No module is compiled meanwhile: Python keeps half of what it cannot write whole.
+    """
 
     @contextmanager
     def during(_folder: Path) -> Iterator[None]:
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "dont_write_bytecode", True)
+            patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
+            try:
+                yield
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return during
 

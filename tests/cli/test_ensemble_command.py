@@ -57,6 +57,13 @@ def test_both_figures_are_printed_and_stored(run: Path, tmp_path: Path) -> None:
     honest = f"without a part in it  {nested['figures']['auroc']:.4f}  [{low:.4f}, {high:.4f}]"
     assert honest in result.stdout
     assert "fold-1" in result.stdout
+    assert "groups: how many nested choices it is in" in result.stdout
+    before, after = nested["uncalibrated"], nested["figures"]
+    assert before["brier"] != after["brier"]
+    assert (
+        f"by platt calibration:\n  Brier {before['brier']:.4f} -> {after['brier']:.4f}, "
+        f"log loss {before['logloss']:.4f} -> {after['logloss']:.4f}, ECE {before['ece']:.4f} -> "
+    ) in result.stdout
     assert len(pd.read_csv(tmp_path / "new/ensemble_oof.csv")) == 80
 
 
@@ -67,6 +74,8 @@ def test_the_document_says_all(run: Path, tmp_path: Path) -> None:
     assert [(c["times"], c["groups"]) for c in document["candidates"]] == [(1, 5), (1, 5)]
     assert document["figures"] == read_ensemble(tmp_path / "e.json").figures
     assert document["lost"] == 0
+    assert document["figures"]["nested"]["uncalibrated"] is None
+    assert "calibration" not in _run(run, "-O", tmp_path / "e.json").stdout
 
 
 def test_too_few_patients_are_said_and_an_older_table_goes(run: Path, tmp_path: Path) -> None:

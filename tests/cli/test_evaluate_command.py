@@ -13,11 +13,13 @@ from dali_pipelines.errors import ConfigError, DatasetError, GateError
 from dali_pipelines.manifest import write_manifest
 from dali_pipelines.manifest_schema import SCHEMA
 from trainer.aggregation import levels
+from trainer.aggregation import policy as policy_module
 from trainer.decisions.calibration import Calibration
 from trainer.decisions.decision import Decision
 from trainer.evaluation.evaluation import Evaluation, LevelFigures, Subgroup
 from trainer.evaluation.options import EvaluationOptions
 from trainer.intervals.interval import Interval
+from trainer.scores.trained_images import TRAINED_ON, told_trained
 
 SCORES = pd.DataFrame(
     {
@@ -98,6 +100,7 @@ def test_the_table_is_for_people(predictions: Path) -> None:
     assert rows["n"] == ["4", "4", "2"]
     assert rows["npos"] == ["1", "1", "1"]
     assert rows["auroc"][0] == "1.000"
+    assert "each patient has one exam" in result.stdout
     assert "exam" not in result.stdout.split("\n\n")[1]  # patients have one each
     assert "*  under 10 patients" in result.stdout
     assert "-  no threshold is known" in result.stdout
@@ -152,6 +155,71 @@ def test_exams_are_shown_where_a_patient_has_several(tmp_path: Path) -> None:
     assert tables[2].splitlines()[1].split() == ["n", "33", "30"]
 
 
+def test_exams_that_are_as_patients_are_shown_where_asked_for(predictions: Path) -> None:
+    assert "each patient has one exam" in _run(predictions, "--level", "breast").stdout
+    asked = _run(predictions, "--level", "exam").stdout
+    assert [table.split()[:2] for table in asked.split("\n\n")[1:3]] == [
+        ["image", "*"],
+        ["exam", "*"],
+    ]
+    assert "each patient has one exam" not in asked
+    assert max(map(len, asked.splitlines())) <= COLUMNS
+    about = {"decision": Decision("exam", "f1", 0.35).to_dict()}
+    predictions.with_name("p_about.json").write_text(json.dumps(about))
+    rows = _run(predictions).stdout.split("\n\n")[2].splitlines()
+    assert next(row.split() for row in rows if row.startswith("thr")) == [
+        "threshold", "0.3500", "-",
+    ]  # fmt: skip
+
+
+def test_exams_have_subgroups_gates_and_comparisons(tmp_path: Path) -> None:
+    scores = _written(_many(), tmp_path / "p.csv")
+    other = _written(_many(noise=0.05), tmp_path / "q.csv")
+    exam = ("--level", "exam")
+    result = _run(scores, *exam, "--by", "view", "--against", other, "--min-auroc", "0.1")
+    assert result.exception is None
+    assert "exam by view" in result.stdout
+    assert result.stdout.split("\n\n")[-1].startswith("exam ")
+    assert "the exam AUROC" in str(_run(scores, *exam, "--min-auroc", "1").exception)
+
+
+def test_images_that_were_trained_on_are_told_and_pass_no_gate(tmp_path: Path) -> None:
+    seen = _written(_many(), tmp_path / "p.csv")
+    unseen, unknown = (_written(_many(), tmp_path / name) for name in ("q.csv", "r.csv"))
+    for path, images in ((seen, 30), (unseen, 0)):
+        about = {TRAINED_ON: told_trained(images)}
+        path.with_name(f"{path.stem}_about.json").write_text(json.dumps(about))
+    warning = "warning: 30 of 120 images were trained on: the figures flatter\n"
+    assert [_run(path).stderr for path in (seen, unseen, unknown)] == [warning, "", ""]
+    known = [_document(path)["trained_on"] for path in (seen, unseen, unknown)]
+    assert known == [30, 0, None]
+    for gate in ("--min-auroc", "--min-auroc-low"):
+        closed = _run(seen, gate, "0")
+        assert isinstance(closed.exception, GateError)
+        assert "30 of 120 images were trained on" in str(closed.exception)
+        assert "auroc" in closed.stdout
+        assert _run(unseen, gate, "0").exception is None
+    compared = _run(unseen, "--against", seen, "--json")
+    assert "trained on by the other model" in compared.stderr
+    assert json.loads(compared.stdout)["against_trained_on"] == 30
+
+
+def test_a_threshold_that_was_chosen_on_these_images_is_said_to_be(tmp_path: Path) -> None:
+    scores = _written(SCORES, tmp_path / "oof.csv")
+    settings = {"monitor": "breast/auroc", "aggregate": "max/max"}
+    model = {"settings": settings, "threshold": 0.35}
+    (tmp_path / "model.json").write_text(json.dumps(model))
+    result = _run(scores)
+    assert "no threshold is known" not in result.stdout
+    assert "!  chosen on these very images: threshold of the breast;" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= COLUMNS
+    document = _document(scores)
+    assert document["decision_chosen_on_these"] is True
+    assert document["levels"]["breast"]["threshold"] == 0.35
+    assert document["aggregation"] == "max/max/max"
+    assert "chosen on" not in _run(scores, "--threshold", "0.2").stdout
+
+
 def test_what_is_undefined_is_shown_as_such(tmp_path: Path) -> None:
     scores = _written(SCORES.assign(cancer=0), tmp_path / "p.csv")
     assert _document(scores)["levels"]["image"]["figures"]["auroc"] is None
@@ -201,7 +269,6 @@ def test_what_no_class_defines_passes_no_gate(tmp_path: Path) -> None:
     [
         (("--min-auroc", "nan"), click.BadParameter),
         (("--threshold", "1.5"), click.BadParameter),
-        (("--level", "image"), click.UsageError),
         (("--min-auroc-low", "0.5", "--bootstrap", "0"), click.UsageError),
         (("--by", "vendors"), ConfigError),
         (("--aggregate", "median"), ConfigError),
@@ -270,6 +337,12 @@ def test_subgroups_are_shown_on_the_level_asked_for(predictions: Path, tmp_path:
 def test_the_rules_of_aggregation_are_those_asked_for(predictions: Path) -> None:
     document = _document(predictions, "--aggregate", "spr-1st-code")
     assert document["aggregation"] == "max/max/max"
+
+
+def test_the_policies_of_aggregation_are_in_the_help() -> None:
+    text = " ".join(CliRunner().invoke(command, ["--help"]).stdout.split())
+    for policy, values in policy_module._POLICIES.items():
+        assert f"{policy}={'|'.join(values)}" in text
 
 
 def test_a_threshold_shows_what_follows_from_it(predictions: Path) -> None:

@@ -15,13 +15,14 @@ from PIL import Image
 import dali_pipelines.decoder
 import trainer.explain.explain
 import trainer.explain.picture
-from cli.explain import command
+from cli.explain import _raw_names, command
 from dali_pipelines.errors import CheckpointError, ConfigError, DatasetError, RejectsError
 from dali_pipelines.manifest import read_manifest
 from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from tests.pool_without_children import PoolWithoutChildren
-from trainer.checkpoint import Checkpoint, save_checkpoint
+from trainer.artifact import save_artifact
+from trainer.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from trainer.explain.occlusion import occlusion
 from trainer.networks.build import build_model
 
@@ -127,6 +128,56 @@ def test_an_image_of_an_exam_is_looked_at_with_its_others(
     assert {path.name for path in (tmp_path / "heat").iterdir()} == {
         f"{image}.png", f"{image}_small.png", "boxes.csv"
     }  # fmt: skip
+
+
+def test_pictures_and_boxes_are_tied_to_file_and_view(
+    rows: pd.DataFrame, checkpoint: Path, phantom_manifest: Path, tmp_path: Path
+) -> None:
+    row = rows.iloc[0]
+    args = ["--ckpt", checkpoint, "--id", row["image_id"], "-O", tmp_path / "heat", "--ids", "raw"]
+    result = run(phantom_manifest, *args)
+    assert result.exception is None
+    uid = row["sop_instance_uid"]
+    assert {path.name for path in (tmp_path / "heat").iterdir()} == {
+        f"{uid}.png", f"{uid}_small.png", "boxes.csv"
+    }  # fmt: skip
+    boxes = pd.read_csv(tmp_path / "heat" / "boxes.csv")
+    assert set(boxes["image_id"]) == {uid}
+    assert set(boxes["laterality"]) == {row["laterality"]}
+    assert set(boxes["view"]) == {row["view"]}
+
+
+def test_a_raw_id_that_may_name_no_file_stays_keyed(rows: pd.DataFrame) -> None:
+    uids = ["../../1.2", "1.2.840.3", "1.2/3", ""]
+    frame = rows[:4].assign(sop_instance_uid=uids)
+    assert _raw_names(frame) == {frame["image_id"].iloc[1]: "1.2.840.3"}
+
+
+def test_images_in_which_nothing_spoke_for_cancer_are_counted(
+    checkpoint: Path, phantom_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cold(_model: object, images: torch.Tensor, *_: object, **__: object) -> np.ndarray:
+        return np.zeros((len(images), *images.shape[-2:]), np.float32)
+
+    monkeypatch.setattr(trainer.explain.explain, "grad_cam", cold)
+    args = ["--ckpt", checkpoint, "--sample", 2, "-O", tmp_path / "heat"]
+    result = run(phantom_manifest, *args)
+    assert "no place spoke for cancer in 2 of 2 images" in result.stderr
+
+
+def test_a_run_directory_and_several_values_of_ckpt(
+    checkpoint: Path, phantom_manifest: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    other = load_checkpoint(save(tmp_path / "b.pt", 2))
+    save_artifact(other, tmp_path / "run" / "model.safetensors")
+    one = run(phantom_manifest, "--ckpt", tmp_path / "run", "--sample", 1, "-O", tmp_path / "a")
+    assert one.exception is None
+    both = run(
+        phantom_manifest, "--ckpt", checkpoint, tmp_path / "run", "--sample", 1,
+        "-O", tmp_path / "b",
+    )  # fmt: skip
+    assert both.exception is None
 
 
 def test_occlusion_and_a_layer_by_name(

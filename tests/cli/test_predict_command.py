@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import click
 import pandas as pd
 import pytest
 import torch
@@ -39,6 +40,7 @@ from trainer.cohort import fingerprint_of
 from trainer.networks.build import build_model
 from trainer.prediction.unfinished import unfinished_beside
 from trainer.scores.reading import read_predictions
+from trainer.scores.trained_images import trained_images
 
 ARGS = {"model_name": "test_resnet", "in_chans": 1, "num_classes": 1}
 RECIPE = Recipe("small", resize=ResizeSettings(size=(48, 32)))
@@ -92,6 +94,7 @@ def test_files_are_scanned_on_the_way_and_score_the_same(archive: Path, tmp_path
     key = archive / "m.key"
     _run(archive / "m.parquet", *_ckpt(archive), "-O", tmp_path / "a.csv")
     _run(archive / "dicom", *_ckpt(archive), "-O", tmp_path / "b.csv", "--id-key", key)
+    assert trained_images(json.loads((tmp_path / "b_about.json").read_text())) is None
     assert _run(archive / "dicom", *_ckpt(archive), "-O", tmp_path / "new/c.csv").exception is None
     assert (tmp_path / "new" / "c.key").stat().st_mode & 0o777 == 0o600
     columns = ["image_id", "patient_id", "prob"]
@@ -181,17 +184,19 @@ def test_the_threshold_of_a_checkpoint_decides_on_its_level(
     assert f"{int((frame['fold'] == 0).sum())} of 8 images were trained on" in caplog.text
     table = pd.read_csv(tmp_path / "t_patient.csv")
     assert (table["positive"] == (table["prob"] >= threshold)).all()
-    assert table["risk"].to_list() == table["prob"].to_list()
+    assert "risk" not in table  # nobody has calibrated it
     assert "positive" not in pd.read_csv(tmp_path / "t_breast.csv")
     about = json.loads((tmp_path / "t_about.json").read_text())
     assert about["decision"]["threshold"] == threshold
+    assert trained_images(about) == int((frame["fold"] == 0).sum())
     caplog.clear()
     changed = ("--aggregate", "max/max", "--fold", "1")
     assert _run(archive / "m.parquet", *ckpt, *changed).exception is None
     assert "trained on" not in caplog.text
     assert "none is applied to max/max/max" in caplog.text
     assert "positive" not in pd.read_csv(tmp_path / "t_patient.csv")
-    assert json.loads((tmp_path / "t_about.json").read_text())["decision"] is None
+    about = json.loads((tmp_path / "t_about.json").read_text())
+    assert (about["decision"], trained_images(about)) == (None, 0)
 
 
 def _scores_of(archive: Path, folder: Path) -> "pd.Series[float]":
@@ -227,12 +232,16 @@ def test_a_submission_that_fails_at_its_end_costs_no_second_pass(
     assert lines[1] == "7_L,0.25"  # nobody's
     assert "0.25" not in lines[2:]
     assert not list(tmp_path.glob("s_breast*"))
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert "names patients by raw ids" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("options", "error"),
     [
         (["--submit", "positive"], ConfigError),  # nobody has chosen a threshold
+        (["--submit", "risk"], ConfigError),
+        (["--format", "spr"], DatasetError),  # no image has an accession number
         (["--like", "absent.csv"], ConfigError),
         (["--like", "empty.csv"], DatasetError),
         (["--like", "other.csv"], DatasetError),  # of other patients than the manifest
@@ -247,6 +256,14 @@ def test_a_submission_that_cannot_be_is_told_before_anything_is_scored(
     args = (archive / "m.parquet", *_ckpt(archive), "-O", tmp_path / "s.csv", "--format", "rsna")
     assert isinstance(_run(*args, *options).exception, error)
     assert not list(tmp_path.glob("s*"))
+
+
+def test_an_interruption_costs_what_is_scored_nothing(archive: Path, tmp_path: Path) -> None:
+    args = (archive / "m.parquet", *_ckpt(archive), "-O", tmp_path / "p.csv")
+    with mock.patch("trainer.prediction.predict.score_blocks", side_effect=KeyboardInterrupt):
+        said = _run(*args)
+    assert isinstance(said.exception, KeyboardInterrupt | click.Abort)
+    assert "stopped; the same command goes on from here\n" in said.stderr
 
 
 def test_broken_inputs_are_named_counted_and_cost_no_other(archive: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The demo in small: every step runs, what it leaves holds no path, its odd inputs are named."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from dali_pipelines.errors import ConfigError
 from dali_pipelines.phantom.patients import PhantomSettings
 from trainer.demo import NOTICE, DemoResult, DemoSettings, run_demo
+from trainer.scores.trained_images import trained_images
 
 SMALL = DemoSettings(PhantomSettings(patients=8, height=160, width=128), device="cpu", epochs=1)
 
@@ -24,6 +26,7 @@ def test_every_step_is_told_and_figures_are_of_the_held_out_fold(demo) -> None:
     assert [line[:5] for line in lines] == [f"[{k}/6]" for k in range(1, 7)]
     assert result.figures["image/n"] == 8  # two of eight patients
     assert len(pd.read_csv(out / "predictions.csv")) == 8
+    assert trained_images(json.loads((out / "predictions_about.json").read_text())) == 0
     assert (out / "manifest.key").stat().st_mode & 0o777 == 0o600
     assert {"ckpt", "metrics.jsonl", "status.json"} <= {p.name for p in (out / "run").iterdir()}
 

@@ -21,12 +21,11 @@ from trainer.decisions.rules import Rule
 from trainer.decisions.threshold import threshold_of
 from trainer.ensembles import of_folds
 from trainer.ensembles.ensemble_file import read_ensemble
-from trainer.ensembles.of_folds import ENSEMBLE
 from trainer.folds import FIGURES, CrossResult, cross_validate
 from trainer.journal import Journal
 from trainer.metrics.figures import evaluate_scores
 from trainer.networks.settings import ModelSettings
-from trainer.run_folder import LAST, SCORES
+from trainer.run_folder import ENSEMBLE, LAST, SCORES
 from trainer.sampling_settings import DataSettings
 from trainer.scores.reading import read_predictions
 from trainer.settings import TrainSettings

@@ -27,6 +27,7 @@ _POLICIES: Final[dict[str, tuple[str, ...]]] = {
     "implants": get_args(Implants),
 }
 _RULES: Final = ("views", "breasts", "exams")
+_WANTED: Final = ", ".join(f"{name}={'|'.join(known)}" for name, known in _POLICIES.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,12 @@ def _read_rules(text: str) -> Aggregation:
     rules = text.split("/")
     if text in PRESETS:
         return PRESETS[text]
+    policy = next((rule for rule in rules if "=" in rule), None)
+    if policy is not None:
+        raise ConfigError(
+            f"{policy[:40]!r} stands where a rule of an aggregation is to stand; policies follow "
+            f"the rules after commas, as in mean/max/max,repeated=mean, and are {_WANTED}"
+        )
     if len(rules) > len(_RULES):
         raise ConfigError(
             f"the aggregation {text[:80]!r} has {len(rules)} rules; wanted are up to 3: of views, "
@@ -105,8 +112,8 @@ def _read_policies(parts: list[str]) -> dict[str, Any]:
         name, _, value = part.partition("=")
         if name not in _POLICIES:
             raise ConfigError(
-                f"no policy {name[:40]!r} of an aggregation.{closest(name, _POLICIES)} Wanted is "
-                "repeated=all|mean, odd=keep|drop or implants=all|displaced|full"
+                f"no policy {name[:40]!r} of an aggregation.{closest(name, _POLICIES)} Policies "
+                f"are {_WANTED}"
             )
         changed[name] = value
     return changed

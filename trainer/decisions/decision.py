@@ -38,11 +38,12 @@ class Decision:
     def apply(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table of scores of its level with `risk` in [0, 1] and `positive`, 0 or 1.
 
-        The risk is the score where nothing was calibrated; `prob` stays as it is.
+        There is no risk where nothing was calibrated; `prob` stays as it is.
         """
         probs = table["prob"].to_numpy(np.float64)
-        risk = self.calibration.risk(probs) if self.calibration else probs
-        return table.assign(risk=risk, positive=(probs >= self.threshold).astype(np.int64))
+        if self.calibration is not None:
+            table = table.assign(risk=self.calibration.risk(probs))
+        return table.assign(positive=(probs >= self.threshold).astype(np.int64))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, which `from_dict` turns back into an equal decision."""

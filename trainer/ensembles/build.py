@@ -141,6 +141,7 @@ def _facts(nested: Nested, options: EnsembleOptions) -> dict[str, Any]:
         "seed": options.seed,
         "repeats": options.repeats,
         "figures": nested.judged.figures(),
+        "uncalibrated": nested.judged.uncalibrated() if options.calibration else None,
         "intervals": {
             name: [found.low, found.high] if found else None for name, found in intervals.items()
         },

@@ -51,6 +51,11 @@ class Judged:
         found = score_figures(self.labels, self.positive.astype(np.float64), _HALF)
         return figures | {name: found[name] for name in CONFUSION_COUNTS}
 
+    def uncalibrated(self) -> Figures:
+        """Brier, log loss and calibration errors of the scores themselves."""
+        figures = score_figures(self.labels, self.probs)
+        return {name: figures[name] for name in _OF_RISKS}
+
     def intervals(self, repeats: int, seed: int) -> dict[str, Interval | None]:
         """The interval of each of these figures, by drawing patients `repeats` times."""
         intervals: dict[str, Interval | None] = {}
@@ -75,7 +80,7 @@ class Judged:
 def judge_decision(
     decision: Decision, labels: Ints, patients: NDArray[np.str_], probs: Floats
 ) -> Judged:
-    """The rows of one decision's level, decided by it."""
+    """The rows of one decision's level, decided by it; uncalibrated scores count as risks."""
     table = decision.apply(pd.DataFrame({"prob": probs}))
-    risks, positive = table["risk"].to_numpy(np.float64), table["positive"].to_numpy(np.int64)
-    return Judged(labels, patients, probs, risks, positive)
+    risks = table["risk"].to_numpy(np.float64) if decision.calibration else probs
+    return Judged(labels, patients, probs, risks, table["positive"].to_numpy(np.int64))

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from dali_pipelines.errors import DatasetError
 from trainer.aggregation.policy import parse_aggregation
@@ -11,9 +10,8 @@ from trainer.ensembles.build import EnsembleOptions, build_ensemble
 from trainer.ensembles.choose import Choosing
 from trainer.ensembles.ensemble_file import write_ensemble
 from trainer.ensembles.objective import parse_objective
+from trainer.run_folder import ENSEMBLE
 from trainer.settings import TrainSettings
-
-ENSEMBLE: Final = "ensemble.json"
 
 log = logging.getLogger("mammo.train")
 

@@ -1,7 +1,7 @@
 """Curves of an evaluation for papers and spreadsheets: a CSV and a PNG each."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -12,6 +12,9 @@ from trainer.evaluation.curve_tables import AXES, Kind, curve_table
 from trainer.evaluation.options import EvaluationOptions
 from trainer.metrics.figures import labeled_rows
 from trainer.scores.writing import write_scores
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _COLOR: Final = "#2b6ca3"
 _REFERENCE: Final[dict[str, Any]] = {"color": "#bbbbbb", "linewidth": 1, "linestyle": "--"}
@@ -49,17 +52,25 @@ def _write(table: pd.DataFrame, kind: Kind, level: Level, path: Path) -> list[Pa
 
 
 def _draw(table: pd.DataFrame, kind: Kind, level: Level, path: Path) -> None:
-    """The curve with its band, and what chance or perfect calibration would give."""
+    """The picture of a curve, as a PNG."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - 1 s to import
 
     figure = Figure(figsize=(4.4, 4.4), layout="constrained")
-    axes = figure.subplots()
+    _fill(figure.subplots(), table, kind, level)
+    figure.savefig(path, format="png", dpi=200, metadata={"Software": None})
+
+
+def _fill(axes: "Axes", table: pd.DataFrame, kind: Kind, level: Level) -> None:
+    """The curve with its band, and what chance or perfect calibration would give.
+
+    Bins of calibration are points: a line between them would show the luck of each as a slope.
+    """
     x, y = (table[name] for name in AXES[kind])
     low, high = table["low"], table["high"]
     if kind == "calibration":
         axes.axline((0, 0), slope=1, **_REFERENCE)
         reach = [(y - low).clip(lower=0), (high - y).clip(lower=0)]  # below 0 by rounding only
-        axes.errorbar(x, y, reach, color=_COLOR, marker="o", linewidth=1.2)
+        axes.errorbar(x, y, reach, color=_COLOR, fmt="o", elinewidth=1.2)
     else:
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         axes.fill_between(x, low, high, color=_COLOR, alpha=0.2, linewidth=0)
@@ -69,4 +80,3 @@ def _draw(table: pd.DataFrame, kind: Kind, level: Level, path: Path) -> None:
     across, up = _LABELS[kind]
     axes.set(xlabel=across, ylabel=up, title=level)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, format="png", dpi=200, metadata={"Software": None})

@@ -104,6 +104,7 @@ class Evaluation:
                 "seed": self.options.seed,
             },
             "decision": decision.to_dict() if decision else None,
+            "decision_chosen_on_these": self.options.is_chosen_here,
             "images": self.images,
             "unlabeled": self.unlabeled,
             "levels": {level: figures.to_dict() for level, figures in self.levels.items()},

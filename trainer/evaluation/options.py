@@ -18,7 +18,8 @@ class EvaluationOptions:
     `how` joins images to breasts, exams and patients. `by` names columns of `groups.GROUPS` to
     split by, on `by_levels`, None for all of `levels`. Intervals hold the share `confidence` of
     `repeats` draws of patients; 0 makes none. `threshold` counts on every level; without one, that
-    of `decision` counts on its own level.
+    of `decision` counts on its own level. `is_chosen_here` says that this decision was chosen on
+    the scores that are evaluated, so that what follows from it flatters.
     Raises ConfigError for what cannot be split by.
     """
 
@@ -31,6 +32,7 @@ class EvaluationOptions:
     threshold: float | None = None
     decision: Decision | None = None
     confidence: float = 0.95
+    is_chosen_here: bool = False
 
     def __post_init__(self) -> None:
         for name in self.by:

@@ -15,6 +15,7 @@ _COLORS: Final = np.array(
     [[0.45, 0.02, 0.25], [0.78, 0.12, 0.20], [0.98, 0.52, 0.10], [1.00, 0.93, 0.45]]
 )
 _LEVELS: Final = 256
+FAINTEST: Final = 0.5 / (_LEVELS - 1)  # less heat is no color
 _COVER: Final = 0.6  # of a px by the hottest color; what lies below stays to be seen
 _OUTLINE: Final = (80, 220, 255)  # the complement of the heat's colors
 

@@ -7,12 +7,16 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
+
 from dali_pipelines.atomic import replacing
 from dali_pipelines.rejects.counts import VerdictCounts
 from trainer.aggregation.policy import Aggregation
 from trainer.environment import versions
 from trainer.prediction.predict import PredictOptions
 from trainer.prediction.scorers import Scorers
+from trainer.prediction.trained_on import count_trained_on
+from trainer.scores.trained_images import TRAINED_ON, told_trained
 from trainer.scores.writing import about_beside
 
 FORMAT: Final = "mammostream-predictions"
@@ -20,13 +24,19 @@ FORMAT_VERSION: Final = 1
 
 
 def describe(
-    scorers: Scorers, options: PredictOptions, how: Aggregation, counts: VerdictCounts
+    scorers: Scorers,
+    options: PredictOptions,
+    how: Aggregation,
+    counts: VerdictCounts,
+    scored: pd.DataFrame,
 ) -> dict[str, Any]:
     """The document: plain values, the same for the same prediction on the same versions.
 
-    `counts` are of all inputs, `how` is how images became breasts, exams and patients.
+    `counts` are of all inputs, `how` is how images became breasts, exams and patients, `scored` are
+    the rows of the manifest that have a score.
     """
     decision = scorers.decision_by(how)
+    seen = 0 if options.out_of_fold else count_trained_on(scored, options.cohort, scorers)
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -44,6 +54,7 @@ def describe(
         "unit": scorers.unit,
         "combine": scorers.combine,
         "out_of_fold": options.out_of_fold,
+        TRAINED_ON: told_trained(seen),
         "tta": str(options.tta),
         "batch": options.batch,
         "aggregation": str(how),

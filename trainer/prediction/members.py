@@ -7,8 +7,7 @@ from typing import Final
 from dali_pipelines.errors import CheckpointError, ConfigError
 from trainer.ensembles.combine import Combine
 from trainer.ensembles.ensemble_file import EnsembleFile, Member, is_ensemble, read_ensemble
-from trainer.ensembles.of_folds import ENSEMBLE
-from trainer.run_folder import MODEL
+from trainer.run_folder import ENSEMBLE, MODEL
 
 _FOLD: Final = "fold-"
 

@@ -56,7 +56,7 @@ class PredictOptions:
     """How to score. `key` hashes patient ids, None names them as they are.
 
     `device` is where the models run and images are prepared. `out_of_fold` has each image scored by
-    the members alone that held its fold out of `cohort`, the fingerprint of the manifest.
+    the members alone that held its fold out of `cohort`, the fingerprint of the manifest, or None.
     `unfinished` is a folder for what is scored so far, from which the same call goes on later with
     `resume` "auto"; None keeps nothing, and a signal ends the process as it does elsewhere.
     """

@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from dali_pipelines.errors import CheckpointError, ConfigError
+from dali_pipelines.errors import CheckpointError
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.review import Review, reviewed_recipe
-from trainer.aggregation.policy import Aggregation, parse_aggregation
+from trainer.aggregation.policy import Aggregation
 from trainer.artifact import load_to_score
 from trainer.checkpoint import Checkpoint
 from trainer.checksums import file_sha256
 from trainer.decisions.decision import Decision
+from trainer.decisions.of_training import decision_of_training, kept_aggregation
 from trainer.ensembles.combine import Combine
 from trainer.networks.settings import Unit
 from trainer.prediction.members import find_members, weights_file
@@ -115,9 +116,10 @@ def load_scorers(
             f"the checkpoints score different things, {' and '.join(sorted(units))}; score each "
             "kind by itself"
         )
-    how, decision = _kept_aggregation(found.aggregation), found.decision
+    how, decision = kept_aggregation(found.aggregation), found.decision
     if len(members) == 1 and decision is None:
-        how, decision = _own_decision(checkpoints[0], repr(str(found.members[0].path)))
+        kept, source = checkpoints[0], repr(str(found.members[0].path))
+        how, decision = decision_of_training(kept.settings, kept.threshold, f"checkpoint {source}")
     shares = tuple(member.weight for member in found.members)
     return Scorers(members, found.combine, shares, how, decision)
 
@@ -141,27 +143,3 @@ def _scorer(checkpoint: Checkpoint, path: Path, wanted: Recipe | None) -> Scorer
         data=checkpoint.data,
         held_out=fold if is_held_out else None,
     )
-
-
-def _own_decision(checkpoint: Checkpoint, source: str) -> tuple[Aggregation, Decision | None]:
-    """How a single checkpoint's scores were joined, and its threshold, as a decision."""
-    settings = checkpoint.settings
-    how = _kept_aggregation(settings.get("aggregate", str(Aggregation())))
-    if checkpoint.threshold is None:
-        return how, None
-    document = {
-        "level": str(settings.get("monitor", "breast/auroc")).partition("/")[0],
-        "rule": settings.get("threshold", "f1"),
-        "threshold": checkpoint.threshold,
-        "chosen_on": {"aggregation": str(how)},
-    }
-    return how, Decision.from_dict(document, f"checkpoint {source}")
-
-
-def _kept_aggregation(text: object) -> Aggregation:
-    try:
-        return parse_aggregation(str(text))
-    except ConfigError as error:
-        raise CheckpointError(
-            f"a kept aggregation is none: {printable(str(error), 300)}"
-        ) from error

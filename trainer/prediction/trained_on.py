@@ -31,10 +31,25 @@ def trained_on(manifest: pd.DataFrame, cohort: str | None, scorers: Scorers) -> 
     return seen & manifest[LABEL].notna().to_numpy(bool)
 
 
-def warn_of_training(manifest: pd.DataFrame, cohort: str | None, scorers: Scorers) -> None:
-    """Say in one line how many images a member learned from, if any."""
+def count_trained_on(manifest: pd.DataFrame, cohort: str | None, scorers: Scorers) -> int | None:
+    """How many images a member is known to have learned from; arguments as of `trained_on`.
+
+    None where that is none, and a member learned from something else than this manifest.
+    """
     seen = int(trained_on(manifest, cohort, scorers).sum())
-    if seen:
+    is_known = all(member.data == cohort for member in scorers.members)
+    return seen if seen or is_known else None
+
+
+def warn_of_training(manifest: pd.DataFrame, cohort: str | None, scorers: Scorers) -> None:
+    """Say in one line how many images a member learned from, if any, or that it cannot be told."""
+    seen = count_trained_on(manifest, cohort, scorers)
+    if seen is None:
+        log.info(
+            "whether images were trained on cannot be told: that takes the very manifest (images, "
+            "labels, folds and id key) that the checkpoints learned from"
+        )
+    elif seen:
         log.warning(
             "%s of %s images were trained on by a checkpoint that scores them, so their scores "
             "flatter it; --fold K scores the fold that it held out, --out-of-fold each image by "

@@ -1,7 +1,7 @@
 """What there is of a run, its scores and its data -> the report; each part only where it can be."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pandas as pd
@@ -84,7 +84,9 @@ def build_report(sources: Sources, options: ReportOptions) -> Report:
     manifest, decision = sources.manifest, sources.evaluation.decision
     scores = _labeled(sources)
     main = _main_level(sources)
-    part = score_part(scores, sources.evaluation, main) if scores is not None else None
+    by = (FOLD,) if sources.is_out_of_fold else ()
+    asked = replace(sources.evaluation, by=by)
+    part = score_part(scores, asked, main) if scores is not None else None
     data = None if manifest is None else data_card(manifest)
     receipt = _receipt(manifest)
     flattery = _flattery(scores, sources)
@@ -92,7 +94,7 @@ def build_report(sources: Sources, options: ReportOptions) -> Report:
         title=options.title,
         summary=_summary(sources),
         notice=options.notice,
-        scored=f"{sources.scored}{_shared(scores)}".strip(),
+        scored=f"{sources.scored}{_shared(scores)}{part.pooled if part else ''}".strip(),
         flattery=flattery,
         nested=sources.nested,
         decided=_decided(decision, flattery),

@@ -21,7 +21,7 @@ from dali_pipelines.stages import Batch
 from trainer.arithmetic import fixed_arithmetic
 from trainer.distributed import Device, World, join_world
 from trainer.explain.grad_cam import grad_cam
-from trainer.explain.overlay import overlay
+from trainer.explain.overlay import FAINTEST, overlay
 from trainer.networks.settings import VIEWS
 from trainer.prediction.scorers import Scorer
 from trainer.report.hanging import is_turned
@@ -37,13 +37,14 @@ _QUALITY: Final = 82  # of JPEG; the pictures show what the network saw, nobody 
 class Picture:
     """One image as data: URIs, turned as it hangs; `heat` has the heat map over it.
 
-    `width` and `height` are in px.
+    `width` and `height` are in px. `note` says why no heat is to be seen, "" where some is.
     """
 
     plain: str
     heat: str
     width: int
     height: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Painter:
                 for index, image, heat in self._looks(batch, world):
                     record = records[index]
                     weight = weights.get(record.image_id, 0.0)
-                    pictures[record.image_id] = self._picture(record, image, weight * heat)
+                    pictures[record.image_id] = self._picture(record, image, heat, weight)
         return pictures
 
     def _looks(
@@ -94,9 +95,11 @@ class Painter:
             yield int(batch.indices[slot]), shown[slot], heat[slot]
 
     def _picture(
-        self, record: ImageRecord, image: NDArray[np.float32], heat: NDArray[np.float32]
-    ) -> Picture:
-        recipe = self.scorer.recipe
+        self, record: ImageRecord, image: NDArray[np.float32], heat: NDArray[np.float32],
+        weight: float,
+    ) -> Picture:  # fmt: skip
+        recipe, note = self.scorer.recipe, _note(heat, weight)
+        heat = np.float32(weight) * heat
         gray = np.clip(display_values(image, recipe), 0, 1)
         if is_turned(record.tags, recipe.roi):
             gray, heat = gray[:, ::-1], heat[:, ::-1]
@@ -104,7 +107,14 @@ class Painter:
         gray, heat = np.roll(gray, shift, axis=1), np.roll(heat, shift, axis=1)
         plain = _fitted(np.rint(255 * gray).astype(np.uint8))
         hot = _fitted(overlay(gray, heat))
-        return Picture(_jpeg(plain), _jpeg(hot), plain.width, plain.height)
+        return Picture(_jpeg(plain), _jpeg(hot), plain.width, plain.height, note)
+
+
+def _note(heat: NDArray[np.float32], weight: float) -> str:
+    """What is said of a heat map in which nothing is to be seen."""
+    if not heat.any():
+        return "nothing spoke for cancer here"
+    return "" if weight * float(heat.max()) >= FAINTEST else "too faint to be seen"
 
 
 def _gap(gray: NDArray[np.float32], side: str) -> int:

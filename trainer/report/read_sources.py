@@ -14,14 +14,13 @@ from dali_pipelines.verdicts import Reject
 from trainer.aggregation.policy import Aggregation
 from trainer.checksums import file_sha256
 from trainer.document import read_document
-from trainer.ensembles.of_folds import ENSEMBLE
 from trainer.evaluation.options import EvaluationOptions
 from trainer.evaluation.stored_choices import with_choices
 from trainer.prediction.scorers import load_scorers
 from trainer.report.build import Sources
 from trainer.report.nested_facts import nested_facts
 from trainer.report.run_facts import RunFacts, read_runs
-from trainer.run_folder import SCORES
+from trainer.run_folder import ENSEMBLE, SCORES
 from trainer.scores.reading import read_predictions
 from trainer.scores.table import key_path
 from trainer.scores.writing import about_beside
@@ -99,11 +98,12 @@ def _of_predictions(places: Places, how: Aggregation | None, options: Evaluation
             "would be of other scores; name those that made them"
         )
     runs = read_runs(places.run) if places.run else []
+    evaluation = with_choices(options, places.source, how)
     return Sources(
         scores=read_predictions(places.source),
         scored=_told(document),
-        is_out_of_fold=document.get("out_of_fold") is True,
-        evaluation=with_choices(options, places.source, how),
+        is_out_of_fold=document.get("out_of_fold") is True or evaluation.is_chosen_here,
+        evaluation=evaluation,
         runs=runs,
         scorers=scorers,
         rejects=[*_rejects(rejects_beside(places.source)), *_rejects_of(runs)],

@@ -16,6 +16,7 @@ from trainer.metrics.ranked import Floats, Ints
 from trainer.report.svg import Axis, Chart, nice_axis, unit_axis
 
 _SCORE_BINS: Final = 20
+_NARROW: Final = 0.15  # of the axis: ten points would lie closer than their disks are wide
 _NEGATIVE, _POSITIVE = "negative", "positive"
 
 
@@ -83,7 +84,12 @@ def calibration_chart(scores: Rows, risks: Rows | None, drawn: Drawn) -> Markup:
     kinds = {"s0": scores, "s1": risks} if risks else {"s1": scores}
     bands = {k: reliability_band(r.labels, r.probs, r.patients, drawn) for k, r in kinds.items()}
     most = max(max(band.places.max(), band.high.max()) for band in bands.values())
-    across, up = (_probability_axis(name, most) for name in ("mean score", "share with cancer"))
+    up = _probability_axis("share with cancer", most)
+    ends = [float(end(band.places)) for end in (np.min, np.max) for band in bands.values()]
+    low, high = min(ends), max(ends)
+    across = _probability_axis("mean score", most)
+    if 0 < high - low < _NARROW * across.high:
+        across = nice_axis("mean score", low, high)
     chart = Chart(across, up, "Share with cancer by mean score")
     chart.diagonal()
     for kind, band in bands.items():

@@ -7,6 +7,7 @@ from typing import Final
 import pandas as pd
 from markupsafe import Markup
 
+from dali_pipelines.kept_folds import FOLD
 from trainer.aggregation.levels import LEVELS, UNKNOWN_SIDE, Level, aggregate
 from trainer.evaluation.bands import Drawn
 from trainer.evaluation.evaluate import evaluate
@@ -74,11 +75,24 @@ class ScorePart:
         """The threshold of the main level."""
         return self.evaluation.levels[self.main].threshold
 
+    @property
+    def pooled(self) -> str:
+        """A sentence on what figures of several folds together depend on, "" without folds."""
+        areas = [row.figures.figures["auroc"] for row in self.subgroups.get(FOLD, ())]
+        known = [area for area in areas if area is not None]
+        if not known:
+            return ""
+        return (
+            " Figures of all folds together also depend on how the scores of one fold compare with "
+            f"those of another: within the folds, the AUROC by {self.main} is {min(known):.3f} to "
+            f"{max(known):.3f}, as the subgroups show."
+        )
+
 
 def score_part(scores: pd.DataFrame, options: EvaluationOptions, main: Level) -> ScorePart:
     """All that is said of scores with a row an image, with the columns to split by where known.
 
-    Errors as of `evaluate`.
+    The columns are the usual ones and those of `options`. Errors as of `evaluate`.
     """
     labeled = labeled_rows(scores)
     tables = {level: aggregate(labeled, level, options.how) for level in LEVELS}
@@ -110,7 +124,8 @@ def _calibration(
 def _subgroups(
     labeled: pd.DataFrame, options: EvaluationOptions, main: Level
 ) -> dict[str, list[SubgroupRow]]:
-    found = {name: labeled[name].replace(UNKNOWN_SIDE, "") for name in _SPLIT if name in labeled}
+    names = [name for name in (*options.by, *_SPLIT) if name in labeled]
+    found = {name: labeled[name].replace(UNKNOWN_SIDE, "") for name in names}
     by = tuple(name for name, texts in found.items() if len(texts.drop_duplicates()) > 1)
     if not by:
         return {}

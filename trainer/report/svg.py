@@ -63,6 +63,7 @@ class Chart:
     def __init__(self, x: Axis, y: Axis, about: str, height: int = 280) -> None:
         self._x, self._y, self._about, self._height = x, y, about, height
         self._parts: list[Markup] = []
+        self._over: list[Markup] = []  # drawn last
 
     def line(self, xs: Numbers, ys: Numbers, kind: str) -> None:
         """Straight lines from point to point."""
@@ -94,20 +95,21 @@ class Chart:
             self._add("rect", class_=f"bar {kind}", x=x0, y=top, width=width, height=tall)
 
     def rule(self, x: float, label: str) -> None:
-        """A dashed upright line through the chart with a label at its head."""
+        """A dashed upright line through the chart with a label at its head, over all else."""
         head = self._at(x, self._y.high)
         self._line("rule", head, self._at(x, self._y.low))
         anchor, shift = ("end", -4) if self._x.share(x) > 0.5 else ("start", 4)
-        self._parts.append(_text(head[0] + shift, head[1] + 10, anchor, label))
+        self._over.append(_text(head[0] + shift, head[1] + 10, anchor, label, "label over"))
 
     def diagonal(self) -> None:
-        """The dashed line from the lower left to the upper right corner."""
-        start = self._at(self._x.low, self._y.low)
-        self._line("rule", start, self._at(self._x.high, self._y.high))
+        """The dashed line of equal values on both axes, where there are any."""
+        low, high = max(self._x.low, self._y.low), min(self._x.high, self._y.high)
+        if low < high:
+            self._line("rule", self._at(low, low), self._at(high, high))
 
     def markup(self) -> Markup:
         """The element <svg>."""
-        inside = Markup("").join([*self._grid(), *self._parts, *self._labels()])
+        inside = Markup("").join([*self._grid(), *self._parts, *self._over, *self._labels()])
         box = f"0 0 {WIDTH} {self._height}"
         return _element("svg", inside, viewBox=box, role="img", aria_label=self._about)
 
@@ -160,9 +162,9 @@ def _element(name: str, inside: str = "", **attributes: Any) -> Markup:
     return Markup("<{0}{1}>{2}</{0}>").format(name, named, inside)
 
 
-def _text(x: float, y: float, anchor: str, words: str) -> Markup:
+def _text(x: float, y: float, anchor: str, words: str, kind: str = "label") -> Markup:
     place: dict[str, Any] = {"x": round(x, 1), "y": round(y, 1), "text_anchor": anchor}
-    return _element("text", words, class_="label", **place)
+    return _element("text", words, class_=kind, **place)
 
 
 def _joined(points: Iterable[Point]) -> str:

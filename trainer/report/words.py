@@ -1,7 +1,7 @@
 """Numbers as a report writes them; what the data do not define is a dash."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from trainer.intervals.interval import Interval
@@ -50,6 +50,14 @@ def plural(level: str) -> str:
     return _PLURALS[level]
 
 
+def epochs(counts: Sequence[int]) -> str:
+    """The epochs of one run or several: "1 epoch", "2 epochs each", "2 to 5 epochs"."""
+    least, most = min(counts), max(counts)
+    if least < most:
+        return f"{least} to {most} epochs"
+    return f"{most} epoch{'s' * (most != 1)}{' each' * (len(counts) > 1)}"
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "figure": figure,
     "score": score,
@@ -58,4 +66,5 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "percent": percent,
     "plain": plain,
     "plural": plural,
+    "epochs": epochs,
 }

@@ -92,15 +92,26 @@ def _prior(competition: Competition, options: SubmissionOptions) -> float:
 
 
 def _require_fit(competition: Competition, options: SubmissionOptions) -> None:
-    decision, prior = options.decision, options.prior
+    prior = options.prior
     if prior is not None and not 0 <= prior <= 1:
         raise ConfigError(f"the prior of a row without a score is {prior}, wanted is 0 to 1")
-    if options.column != "prob" and (decision is None or decision.level != competition.level):
-        found = "none is there" if decision is None else f"this one is of the {decision.level}"
-        raise ConfigError(
-            f"{options.column!r} needs a decision on the {competition.level}, and {found}; submit "
-            "the probabilities, or choose one with `mammo ensemble`"
-        )
+    if options.column == "prob":
+        return
+    decision, level = options.decision, competition.level
+    is_risk = options.column == "risk"
+    if decision is None:
+        found = "none is there"
+    elif decision.level != level:
+        found = f"this one is of the {decision.level}"
+    elif is_risk and decision.calibration is None:
+        found = "this one is not calibrated"
+    else:
+        return
+    raise ConfigError(
+        f"{options.column!r} needs a {'calibrated ' if is_risk else ''}decision on the {level}, "
+        f"and {found}; submit the probabilities, or choose one with `mammo ensemble "
+        f"{'--calibrate platt ' if is_risk else ''}--figure {level}/auroc`"
+    )
 
 
 def _named(scores: pd.DataFrame, manifest: pd.DataFrame, competition: Competition) -> pd.DataFrame:
@@ -115,12 +126,12 @@ def _named(scores: pd.DataFrame, manifest: pd.DataFrame, competition: Competitio
     ids = ids.where(known, folder).map(competition.fill)
     nameless = ~(known | lent).to_numpy(bool)
     _say(int(lent.sum()), "%d images have no id in their header; they took that of their folder")
-    _say(int(nameless.sum()), "%d images have no id of the competition and are left out")
     if nameless.all():
         raise DatasetError(
-            f"none of the {len(ids):,} scored images has an id for {competition.id_column} "
+            f"none of the {len(ids):,} images has an id for {competition.id_column} "
             f"({competition.wanted}) in its header, or as the name of its folder"
         )
+    _say(int(nameless.sum()), "%d images have no id of the competition and are left out")
     named = scores.assign(**{column: ids.to_numpy()})[~nameless]
     # an accession number names an exam by itself, whoever its images say that the patient is
     return named.assign(patient_id="") if competition.level == "exam" else named

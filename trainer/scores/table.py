@@ -41,13 +41,13 @@ def prediction_table(
 ) -> pd.DataFrame:
     """One row per image of `manifest` that has a logit (is not NaN), in its order.
 
-    `key` makes patient and exam ids into hashes; None keeps them and names images as `_raw_ids`
+    `key` makes patient and exam ids into hashes; None keeps them and names images as `raw_ids`
     does. exam_id is that of `name_exams`, or the patient where she is one exam. view_modifiers are
     joined by ";". `unit` is what was scored: for breasts and exams unit_id names the first image of
     its unit with a score. cancer and fold come along where the manifest has them.
     """
     scored = np.isfinite(logits)
-    names = manifest["image_id"] if key is not None else _raw_ids(manifest)
+    names = manifest["image_id"] if key is not None else raw_ids(manifest)
     rows = manifest[scored].reset_index(drop=True)
     patients = name_patients(manifest, "patient_id")
     exams = name_exams(manifest)
@@ -70,7 +70,7 @@ def prediction_table(
     return table.assign(recipe_hash=recipe_hash)
 
 
-def _raw_ids(manifest: pd.DataFrame) -> "pd.Series[str]":
+def raw_ids(manifest: pd.DataFrame) -> "pd.Series[str]":
     """The SOP Instance UID of each image, with ":" and the frame where it has several images."""
     uids = manifest["sop_instance_uid"]
     several = uids.duplicated(keep=False)
@@ -84,7 +84,7 @@ def rows_behind(scores: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
     not in the manifest.
     """
     missing = len(scores)
-    for names in (manifest["image_id"], _raw_ids(manifest)):
+    for names in (manifest["image_id"], raw_ids(manifest)):
         known = dict(zip(names, range(len(names)), strict=True))
         places = scores["image_id"].map(known)
         if places.notna().all():
@@ -92,7 +92,8 @@ def rows_behind(scores: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
         missing = min(missing, int(places.isna().sum()))
     raise DatasetError(
         f"{missing:,} of {len(scores):,} predicted images are not in the manifest; "
-        "name the one they were predicted from"
+        "name the one they were predicted from; for DICOM files, predict with the --id-key beside "
+        "the manifest, or scan with that beside the predictions"
     )
 
 

@@ -206,8 +206,13 @@ def test_shared_memory_that_cannot_be_had_is_the_machines_fault(
     encoded = encoded_of(noise(12, (40, 50)), "raw", 12)
     (tmp_path / "encoded").write_bytes(pickle.dumps(encoded))
     done = subprocess.run(
+        # half a compiled module would stay
         [sys.executable, "-c", FEW_BYTES, str(tmp_path / "encoded")],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         capture_output=True,
         text=True,
         check=True,

@@ -61,6 +61,12 @@ def test_the_usual_is_short() -> None:
         ("mean,odd=leave", r"odd is 'leave', wanted is one of keep\|drop"),
         ("mean,implants", "implants is ''"),
         ("mean,", "no policy ''"),
+        (
+            "noisy-or/repeated=mean",
+            "'repeated=mean' stands where a rule .* after commas, .*"
+            r"repeated=all\|mean, odd=keep\|drop, implants=all\|displaced\|full",
+        ),
+        ("odd=drop", "after commas"),
     ],
 )
 def test_what_says_none_is_refused(text: str, message: str) -> None:

@@ -3,10 +3,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from trainer.evaluation.bands import Drawn
-from trainer.evaluation.curve_files import _draw, write_curves
+from trainer.evaluation.curve_files import _draw, _fill, write_curves
 from trainer.evaluation.curve_tables import curve_table
 from trainer.evaluation.options import EvaluationOptions
 
@@ -80,6 +81,16 @@ def test_an_end_that_rounding_puts_past_the_figure_is_drawn(tmp_path: Path) -> N
     )
     _draw(table, "calibration", "image", tmp_path / "c.png")
     assert (tmp_path / "c.png").is_file()
+
+
+def test_bins_of_calibration_are_points_that_no_line_joins() -> None:
+    table = pd.DataFrame(
+        {"probability": [0.49, 0.5, 0.51], "share": [0.1, 0.6, 0.2], "low": 0.0, "high": 0.9}
+    )
+    axes = Figure().subplots()
+    _fill(axes, table, "calibration", "image")
+    points = [line for line in axes.get_lines() if len(line.get_xdata()) == 3]
+    assert [(line.get_linestyle(), line.get_marker()) for line in points] == [("None", "o")]
 
 
 def test_a_level_of_one_class_leaves_no_file(tmp_path: Path) -> None:

@@ -88,9 +88,19 @@ def test_the_middle_of_what_a_cell_is_made_of_is_its_center(
     (gradient,) = torch.autograd.grad(out[0, 0, k[0], k[1]], image)
     for axis in (0, 1):
         touched = np.flatnonzero(gradient[0, 0].sum(1 - axis).numpy())
-        if touched[0] > 0 and touched[-1] < image.shape[2 + axis] - 1:  # whole, not cut off
+        if touched[-1] - touched[0] + 1 == _span(model):  # whole, not cut off
             middle = (touched[0] + touched[-1] + 1) / 2
             assert cells[axis].start + k[axis] * cells[axis].step == middle
+
+
+def _span(model: nn.Sequential) -> int:
+    """From the first to the last px that a cell is made of."""
+    span, step = 1, 1
+    for layer in model:
+        width, stride = (int(np.ravel(size)[0]) for size in (layer.kernel_size, layer.stride))
+        span += (width - 1) * step
+        step *= stride
+    return span
 
 
 def _layer(width: int, stride: int, padding: int, kind: str) -> nn.Module:

@@ -10,7 +10,7 @@ from dali_pipelines.recipe import Recipe
 from trainer.cohort import fingerprint_of, select_cohort
 from trainer.prediction.order import every_member, out_of_fold
 from trainer.prediction.scorers import Scorer, Scorers
-from trainer.prediction.trained_on import trained_on, warn_of_training
+from trainer.prediction.trained_on import count_trained_on, trained_on, warn_of_training
 from trainer.settings import TrainSettings
 from trainer.units import build_units
 
@@ -84,3 +84,21 @@ def test_images_that_a_member_learned_from_are_told(
     assert caplog.text == ""
     warn_of_training(toy_frame, "d", _scorers(0))
     assert "32 of 64 images were trained on" in caplog.text
+
+
+def test_images_of_another_manifest_may_have_been_learned_from(
+    toy_frame: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mammo.predict")
+    in_first = toy_frame[toy_frame["fold"] == 0]
+    stranger = replace(MEMBER, data="other")
+    mixed = Scorers((*_scorers(0).members, stranger))
+    assert count_trained_on(in_first, "d", _scorers(0)) == 0
+    assert count_trained_on(toy_frame, "d", _scorers(0)) == 32
+    assert count_trained_on(in_first, "d", mixed) is None
+    assert count_trained_on(toy_frame, "d", mixed) == 32  # whatever else the other has seen
+    assert count_trained_on(toy_frame, None, _scorers(None)) is None
+    warn_of_training(in_first, "d", _scorers(0))
+    assert caplog.text == ""
+    warn_of_training(in_first, "d", mixed)
+    assert caplog.text.count("whether images were trained on cannot be told") == 1

@@ -15,6 +15,7 @@ from dali_pipelines.manifest import read_manifest
 from dali_pipelines.pixel_settings import ResizeSettings
 from dali_pipelines.recipe import Recipe
 from dali_pipelines.roi_settings import RoiSettings
+from trainer.report import exam_pictures
 from trainer.report.exam_pictures import Painter, Picture
 
 SIZE = ResizeSettings(size=(64, 48))
@@ -74,6 +75,17 @@ def test_a_heat_map_of_no_weight_leaves_the_picture_gray(
     assert np.abs(pixels(cold.heat)[..., 0] - pixels(cold.plain)).max() <= 6
     assert pixels(hot.heat).shape == (64, 48, 3)
     assert (hot.width, hot.height) == (48, 64)
+    assert (cold.note, hot.note) == ("too faint to be seen", "")
+
+
+def test_a_picture_in_which_nothing_spoke_for_cancer_says_so(
+    phantom_manifest: Path, toy_scorers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        exam_pictures, "grad_cam", lambda _m, images, _p: np.zeros((len(images), 64, 48))
+    )
+    (picture,) = paint(one_patient(phantom_manifest)[:1], toy_scorers(MIRRORED)).values()
+    assert picture.note == "nothing spoke for cancer here"
 
 
 def test_views_of_a_unit_are_painted_together(phantom_manifest: Path, toy_scorers) -> None:

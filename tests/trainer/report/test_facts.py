@@ -99,3 +99,9 @@ def test_a_score_near_an_end_is_not_written_as_that_end(prob: float, text: str) 
 def test_marks_of_markdown_are_escaped() -> None:
     assert words.plain("a|b*c_d`e`\n<f>") == r"a\|b\*c\_d\`e\` \<f\>"
     assert words.plain("a\r\u2028# b") == r"a \# b"
+
+
+def test_epochs_of_one_run_and_of_several() -> None:
+    assert [words.epochs(k) for k in ([1], [3], [2, 2], [2, 5, 3])] == [
+        "1 epoch", "3 epochs", "2 epochs each", "2 to 5 epochs",
+    ]  # fmt: skip

@@ -103,6 +103,19 @@ def test_counts_at_the_threshold_worked_by_hand(tmp_path: Path) -> None:
     assert ">threshold</text>" in page
 
 
+def test_folds_of_a_cross_validation_stand_by_themselves(tmp_path: Path) -> None:
+    # each fold is right by itself, 1 and 1, and together 3 of 4 pairs are: 0.9 0.7 | 0.6 0.2
+    table = scores([1, 0, 1, 0]).assign(prob=[0.9, 0.7, 0.6, 0.2], fold=[0, 0, 1, 1])
+    sources = Sources(table, "Told.", QUICK, is_out_of_fold=True)
+    text = words(page_of(tmp_path / "a.html", sources))
+    assert "AUROC by breast 0.750" in text
+    assert "within the folds, the AUROC by breast is 1.000 to 1.000" in text
+    assert "fold 0 few 1 1 1.000" in text
+    other = words(page_of(tmp_path / "b.html", Sources(table, "Told.", QUICK)))
+    assert "fold 0" not in other
+    assert "Figures of all folds" not in other
+
+
 def test_more_groups_than_a_table_holds_are_still_split(tmp_path: Path) -> None:
     table = scores([1, 0] * 25).assign(vendor=[f"Maker {k:02}" for k in range(50)])
     (rows,) = build_report(
@@ -206,7 +219,8 @@ def test_the_card_says_what_only_the_owner_can_and_counts_the_rest(tmp_path: Pat
     assert "## Intended use\n\n\N{MATHEMATICAL LEFT WHITE SQUARE BRACKET} Owner:" in card
     assert "| AUROC | 0.875 (" in card
     assert "| scored, with cancer | 6, 2 | 6, 2 | 3, 2 | 3, 2 |" in card
-    assert r"| \<Maker\> |" in card
+    assert r"| \<Maker\> (few) |" in card
+    assert "Groups marked few have fewer than ten" in card
     assert "- Scores are not calibrated" in card
     assert "2 of 3 scored patients have cancer" in card
     assert "/home" not in card

@@ -62,6 +62,23 @@ def test_a_bar_without_height_is_not_drawn() -> None:
     assert '<rect class="bar s1" x="46.0" y="10.0" width="151.0" height="230.0">' in drawn.markup()
 
 
+def test_the_label_of_a_rule_is_over_what_is_drawn_after_it() -> None:
+    drawn = chart()
+    drawn.rule(0.5, "threshold")
+    drawn.bar(0, 1, 1.0, "s1")
+    svg = drawn.markup()
+    assert svg.index("<rect") < svg.index(">threshold<")
+    assert 'class="label over"' in svg
+
+
+def test_the_diagonal_is_where_both_axes_say_the_same() -> None:
+    drawn = Chart(nice_axis("x", 0.5, 0.75), unit_axis("y"), "about")
+    drawn.diagonal()
+    line = ET.fromstring(drawn.markup()).find("line[@class='rule']")
+    ends = [float(line.attrib[name]) for name in ("x1", "y1", "x2", "y2")]
+    assert ends == [LEFT, 125, RIGHT, 67.5]
+
+
 def test_text_is_escaped_and_the_whole_is_well_formed() -> None:
     drawn = Chart(unit_axis("<x>"), unit_axis('"y" & z'), "a <b>")
     drawn.rule(0.9, "<t>")

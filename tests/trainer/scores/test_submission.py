@@ -124,9 +124,7 @@ def test_an_image_without_any_id_is_left_out_aloud(
     assert "000000" not in dict(rows_of(lost, "spr"))
     assert caplog.text.count("1 images have no id of the competition and are left out") == 2
     nothing = manifest.assign(patient_id="", exam_id="", path="/test/images/0.dcm")
-    with pytest.raises(
-        DatasetError, match=r"none of the 7 scored images has an id for Acc.*6 digits"
-    ):
+    with pytest.raises(DatasetError, match=r"none of the 7 images has an id for Acc.*6 digits"):
         rows_of(nothing, "spr")
 
 
@@ -181,7 +179,11 @@ def test_a_decision_gives_0_and_1(manifest: pd.DataFrame, tmp_path: Path) -> Non
         ({"column": "positive"}, "'positive' needs a decision on the breast, and none is there"),
         (
             {"column": "risk", "decision": Decision("exam", "f1", 0.5)},
-            "needs a decision on the breast, and this one is of the exam",
+            "needs a calibrated decision on the breast, and this one is of the exam",
+        ),
+        (
+            {"column": "risk", "decision": Decision("breast", "f1", 0.5)},
+            r"and this one is not calibrated.*mammo ensemble --calibrate platt --figure breast/",
         ),
         ({"prior": 1.5}, "the prior of a row without a score is 1.5, wanted is 0 to 1"),
         ({"prior": float("nan")}, "is nan, wanted is 0 to 1"),
@@ -195,7 +197,7 @@ def test_options_that_do_not_fit_are_refused(
 
 
 def test_scores_of_another_manifest_are_refused(manifest: pd.DataFrame) -> None:
-    with pytest.raises(DatasetError, match="predicted images are not in the manifest"):
+    with pytest.raises(DatasetError, match=r"predicted images are not in the manifest.*--id-key"):
         submission(scored(manifest), manifest.iloc[1:], "rsna", SubmissionOptions())
 
 
