@@ -38,7 +38,7 @@ def test_a_configuration_of_the_package_goes_by_its_name() -> None:
 
 
 def test_an_unknown_configuration_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="no training configuration 'demmo'.*'demo'"):
+    with pytest.raises(ConfigError, match=r"no training configuration 'demmo'.*'demo'"):
         train_layers(Path("demmo"), [])
 
 
