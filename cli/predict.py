@@ -114,7 +114,7 @@ def _parse_tta(_context: click.Context, _parameter: click.Parameter, text: str) 
 @device_option()
 @click.option(
     "--resume", type=click.Choice(["auto", "no"]), default="auto",
-    help="Go on with what OUT_unfinished holds, or start over.",
+    help="Go on with what OUT_unfinished holds, or drop it and start over.",
 )  # fmt: skip
 @max_rejects_option()
 @json_option

@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 
 from dali_pipelines.atomic import PRIVATE_MODE, alone_with, claim, replacing
+from dali_pipelines.errors import ConfigError
 from dali_pipelines.verdicts import Reason, Reject
 from trainer.distributed import World
 from trainer.prediction.member_scores import BlockScores
@@ -91,8 +92,8 @@ def take_up(
 ) -> Iterator[Unfinished]:
     """What is done of the prediction in `folder`, and where to keep more; all ranks call it.
 
-    An older one of another fingerprint is removed, with a word on it. Without a folder nothing is
-    kept. Raises ConfigError where another process is at it.
+    Without a folder nothing is kept. Raises ConfigError where another process is at it, or it holds
+    scores of another fingerprint: hours may be in them, and a slip of the keyboard before these.
     """
     if folder is None:
         with Unfinished(None) as nothing:
@@ -108,19 +109,19 @@ def take_up(
 
 def _found(folder: Path, fingerprint: str, resume: Resume) -> tuple[int, tuple[BlockScores, ...]]:
     """The number of this start, and the blocks that are done, in order."""
-    noted = _noted(folder / ABOUT)
-    if noted != fingerprint or resume == "no":
-        if noted is not None and resume != "no":
-            log.warning(
-                "starting over: an unfinished prediction beside OUT is of other images, "
-                "checkpoints or settings"
+    files = sorted(folder.glob(f"{_ROWS}*"))
+    blocks = {row.block: row for path in files for row in _rows(path)}
+    if _noted(folder / ABOUT) != fingerprint or resume == "no":
+        if blocks and resume != "no":
+            raise ConfigError(
+                f"{folder.name!r} beside OUT holds scores of other images, checkpoints or settings, "
+                f"or of another kind of machine (blocks: {len(blocks):,}); give the command that "
+                "they are of, choose another -O, or --resume no to score all again"
             )
         _clear(folder)
         with replacing(folder / ABOUT, PRIVATE_MODE) as aside:
             aside.write_text(json.dumps({"fingerprint": fingerprint}) + "\n", encoding="utf-8")
         return 0, ()
-    files = sorted(folder.glob(f"{_ROWS}*"))
-    blocks = {row.block: row for path in files for row in _rows(path)}
     if blocks:
         log.info("going on: %d blocks were scored before", len(blocks))
     starts = [int(path.name.removeprefix(_ROWS).partition("-")[0]) for path in files]
@@ -135,14 +136,12 @@ def _clear(folder: Path) -> None:
 
 
 def _noted(about: Path) -> str | None:
-    """The fingerprint in a file; None where there is none, "" where it cannot be read."""
-    if not about.exists():
-        return None
+    """The fingerprint in a file; None where there is none, or it cannot be read."""
     try:
         noted = json.loads(about.read_text("utf-8")).get("fingerprint")
-    except (ValueError, AttributeError):
-        return ""
-    return noted if isinstance(noted, str) else ""
+    except (OSError, ValueError, AttributeError):
+        return None
+    return noted if isinstance(noted, str) else None
 
 
 def _to_line(scores: BlockScores) -> bytes:

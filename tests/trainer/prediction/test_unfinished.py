@@ -92,19 +92,20 @@ def test_every_life_adds_a_file_and_later_ones_know_all(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_what_is_of_another_prediction_is_dropped_and_said_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_is_of_another_prediction_is_kept_until_that_is_given_up(tmp_path: Path) -> None:
     folder = tmp_path / "unfinished"
     _keep(folder, _scores(0, 1.0))
-    assert _found(folder, "other") == ()
-    assert "starting over" in caplog.text
-    caplog.clear()
-    _keep(folder, _scores(0, 1.0), fingerprint="other")
+    with pytest.raises(
+        ConfigError, match=r"'unfinished' beside OUT holds scores of .*blocks: 1.*--resume no"
+    ):
+        _found(folder, "other")
+    assert [scores.block for scores in _found(folder)] == [0]
     assert _found(folder, "other", "no") == ()
-    assert caplog.text == ""
+    assert _found(folder) == ()  # nothing is lost with what holds nothing
+    _keep(folder, _scores(0, 1.0))
     (folder / "about.json").write_text("[")
-    assert _found(folder) == ()
+    with pytest.raises(ConfigError, match="--resume no"):
+        _found(folder)
 
 
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
