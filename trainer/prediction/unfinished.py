@@ -114,9 +114,9 @@ def _found(folder: Path, fingerprint: str, resume: Resume) -> tuple[int, tuple[B
     if _noted(folder / ABOUT) != fingerprint or resume == "no":
         if blocks and resume != "no":
             raise ConfigError(
-                f"{folder.name!r} beside OUT holds scores of other images, checkpoints or settings, "
-                f"or of another kind of machine (blocks: {len(blocks):,}); give the command that "
-                "they are of, choose another -O, or --resume no to score all again"
+                f"{folder.name!r} beside OUT holds scores of other images, checkpoints or "
+                f"settings, or of another kind of machine (blocks: {len(blocks):,}); give the "
+                "command that they are of, choose another -O, or --resume no to score all again"
             )
         _clear(folder)
         with replacing(folder / ABOUT, PRIVATE_MODE) as aside:
