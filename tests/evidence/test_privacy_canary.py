@@ -81,6 +81,11 @@ RUNS: dict[str, tuple[str, ...]] = {
         "predict out/m.parquet --ckpt out/run/ckpt/last.pt -O out/boxed.csv"
         " --review out/sheets/boxes.csv",
     ),
+    "ensemble": (
+        "ensemble out/folds -O out/ensemble.json --choose all",
+        "predict in --ckpt out/ensemble.json -O out/together.json --tta hflip",
+    ),
+    "explain": ("explain out/m.parquet --ckpt out/run/ckpt/last.pt -O out/heat --sample 4",),
     "evaluate": (
         "evaluate out/p.csv",
         "evaluate out/p.csv --json --min-auroc 1",
