@@ -23,7 +23,7 @@ from trainer.loop import Ending
 from trainer.metrics.figures import evaluate_scores
 from trainer.preemption import stop_requests
 from trainer.ranks import restart_count
-from trainer.run_folder import ENSEMBLE, SCORES, clear
+from trainer.run_folder import ENSEMBLE, SCORES, clear, fold_folder, fold_folders
 from trainer.scores.reading import read_predictions
 from trainer.scores.writing import write_scores
 from trainer.settings import TrainSettings
@@ -71,7 +71,7 @@ def cross_validate(
         for fold in folds:
             log.info("fold %d", fold)
             one = replace(settings, fold=fold)
-            runs.append(train(one, recipe, manifest, out / f"fold-{fold}", options))
+            runs.append(train(one, recipe, manifest, fold_folder(out, fold), options))
             if runs[-1].state == "preempted":
                 _note(out, world, "preempted", runs)
                 return CrossResult("preempted", tuple(runs), scores, {})
@@ -99,7 +99,7 @@ def _start_over(out: Path, world: World) -> None:
     Where this one is cut short and taken up, none of its folds is then taken for done.
     """
     if world.is_main:
-        for folder in out.glob("fold-*"):
+        for folder in fold_folders(out):
             clear(folder)
         for name in (SCORES, FIGURES, ENSEMBLE):
             (out / name).unlink(missing_ok=True)

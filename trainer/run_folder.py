@@ -37,6 +37,19 @@ TRACKERS: Final = "trackers.json"
 TENSORBOARD: Final = "tensorboard"
 IN_FLIGHT: Final = "in_flight"
 DOUBTED: Final = "in_flight/doubted.txt"
+_FOLD: Final = "fold-"
+
+
+def fold_folder(run: Path, fold: int) -> Path:
+    """The directory of one fold of a cross-validation."""
+    return run / f"{_FOLD}{fold}"
+
+
+def fold_folders(run: Path) -> list[Path]:
+    """The directories of the folds that there are, in their order; [] in one fold's own run."""
+    numbers = {path: path.name.removeprefix(_FOLD) for path in run.glob(f"{_FOLD}*")}
+    folds = [path for path, number in numbers.items() if number.isdecimal() and path.is_dir()]
+    return sorted(folds, key=lambda path: int(numbers[path]))
 
 
 def epoch_file(epoch: int) -> str:

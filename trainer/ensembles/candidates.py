@@ -12,7 +12,7 @@ import pandas as pd
 
 from dali_pipelines.errors import ConfigError, DatasetError
 from trainer.checksums import file_sha256
-from trainer.run_folder import MODEL, SCORES
+from trainer.run_folder import MODEL, SCORES, fold_folders
 from trainer.scores.reading import read_predictions
 
 
@@ -51,9 +51,7 @@ def _folders(run: Path) -> list[Path]:
     """The directories with a network: those of the folds, where it is a cross-validation."""
     if not run.is_dir():
         raise ConfigError(f"no run directory {str(run)!r}; `mammo train -O RUN` makes them")
-    numbers = {path: path.name.removeprefix("fold-") for path in run.glob("fold-*")}
-    folds = [path for path, number in numbers.items() if number.isdecimal() and path.is_dir()]
-    return sorted(folds, key=lambda path: int(numbers[path])) or [run]
+    return fold_folders(run) or [run]
 
 
 def _candidate(folder: Path) -> Candidate:

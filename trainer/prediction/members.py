@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from dali_pipelines.errors import CheckpointError, ConfigError
 from trainer.ensembles.combine import Combine
 from trainer.ensembles.ensemble_file import EnsembleFile, Member, is_ensemble, read_ensemble
-from trainer.run_folder import ENSEMBLE, MODEL
-
-_FOLD: Final = "fold-"
+from trainer.run_folder import ENSEMBLE, MODEL, fold_folders
 
 
 def find_members(
@@ -54,8 +51,7 @@ def _files(path: Path) -> list[Path]:
     """The checkpoint itself, or those of the run in a folder, in the order of its folds."""
     if not path.is_dir():
         return [path]
-    folds = [fold for fold in path.glob(f"{_FOLD}*") if fold.name.removeprefix(_FOLD).isdecimal()]
-    runs = sorted(folds, key=lambda fold: int(fold.name.removeprefix(_FOLD))) or [path]
+    runs = fold_folders(path) or [path]
     for run in runs:
         if not (run / MODEL).is_file():
             raise CheckpointError(

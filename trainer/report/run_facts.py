@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import yaml
 
@@ -16,9 +16,7 @@ from dali_pipelines.rejects.table import REJECTS, read_rejects
 from dali_pipelines.verdicts import Reject
 from trainer.artifact import without_paths
 from trainer.row_file import Row, read_rows
-from trainer.run_folder import METRICS, MODEL, TIMING
-
-_FOLDS: Final = "fold-*"
+from trainer.run_folder import METRICS, MODEL, TIMING, fold_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,7 @@ def read_runs(folder: Path) -> list[RunFacts]:
 
     Raises ConfigError where there is none.
     """
-    folds = sorted(folder.glob(_FOLDS), key=lambda path: (len(path.name), path.name))
-    found = [path for path in (folds or [folder]) if (path / METRICS).is_file()]
+    found = [path for path in (fold_folders(folder) or [folder]) if (path / METRICS).is_file()]
     if not found:
         raise ConfigError(
             f"{str(folder)!r} holds no run; give the folder that `mammo train` wrote to -O"
