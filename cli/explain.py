@@ -20,6 +20,7 @@ from cli.options import (
     max_rejects_option,
     read_options,
     review_option,
+    sources_argument,
 )
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ _UID: Final = re.compile(r"[0-9][0-9.]{0,63}(:[0-9]*)?")  # PS3.5 section 9.1; "
 
 
 @click.command(cls=MembersCommand)
-@click.argument(
-    "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST|DICOM..."
-)
+@sources_argument
 @click.option(
     "--ckpt", "checkpoints", multiple=True, required=True, type=click.Path(path_type=Path),
     metavar="CKPT...",

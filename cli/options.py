@@ -28,6 +28,11 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 manifest_argument = click.argument("manifest", type=click.Path(path_type=Path))
 
+# what `trainer.prediction.inputs.read_inputs` takes
+sources_argument = click.argument(
+    "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST|DICOM..."
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 config_option = click.option(

@@ -23,6 +23,7 @@ from cli.options import (
     read_options,
     review_option,
     shards_option,
+    sources_argument,
 )
 from cli.prediction_files import (
     FORMATS,
@@ -56,9 +57,7 @@ def _parse_tta(_context: click.Context, _parameter: click.Parameter, text: str) 
 
 
 @click.command(cls=MembersCommand)
-@click.argument(
-    "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST|DICOM..."
-)
+@sources_argument
 @click.option(
     "--ckpt", "checkpoints", multiple=True, required=True, type=click.Path(path_type=Path),
     metavar="CKPT...",
