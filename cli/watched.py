@@ -51,6 +51,11 @@ class _Watch:
         """Those of the loader."""
         return self._loader.rejects
 
+    @property
+    def rejects_by_id(self) -> "dict[str, Reject]":
+        """Those of the loader."""
+        return self._loader.rejects_by_id
+
     def note_in_flight(self, in_flight: "InFlight") -> None:
         """As that of a loader; shards need no GPU."""
         from dali_pipelines.shards.shard_loader import ShardLoader
@@ -67,7 +72,7 @@ class _Watch:
                 batch = shown(item)
                 self._note(batch)
                 yield item
-                rejected = len(self._loader.rejects)
+                rejected = len(self._loader.rejects_by_id)
                 bar.update(
                     int((batch.indices >= 0).sum()), **({"rejected": rejected} if rejected else {})
                 )

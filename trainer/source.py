@@ -1,7 +1,7 @@
 """What gives batches to a pass: one for each block of images, and why it could not give some."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -31,6 +31,10 @@ class MultiSource(Protocol):
     @property
     def rejects(self) -> list[Reject]:
         """One row for each record that gave no image so far."""
+
+    @property
+    def rejects_by_id(self) -> Mapping[str, Reject]:
+        """The same by image_id."""
 
     def run(self, blocks: Blocks) -> Iterator[tuple[Batch, ...]]:
         """For each row of `blocks` (B, N) a batch a recipe, all of the same images."""

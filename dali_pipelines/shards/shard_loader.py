@@ -72,6 +72,11 @@ class ShardLoader:
         """Why records gave no image, in the order of their image_id."""
         return self._rejections.rows
 
+    @property
+    def rejects_by_id(self) -> dict[str, Reject]:
+        """The same by image_id."""
+        return self._rejections.by_id
+
     def run(self, blocks: Blocks) -> Iterator[Batch]:
         """One batch for each row of `blocks` (B, N), in order; may be left early. One at a time."""
         self._run = run_ahead(self._build(blocks), self._settings.prefetch)

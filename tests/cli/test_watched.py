@@ -24,14 +24,14 @@ def roi_of(index: int) -> Roi | None:
 @pytest.fixture
 def loader() -> Any:
     """Gives a batch for each block, and rejects the first image of each."""
-    rejects: list[str] = []
+    rejects: dict[str, str] = {}
 
     def run(blocks: Any) -> Iterator[Any]:
         for block in blocks:
-            rejects.append("one")
+            rejects[str(len(rejects))] = "one"
             yield SimpleNamespace(indices=block, rois=tuple(map(roi_of, block.tolist())))
 
-    return SimpleNamespace(run=run, rejects=rejects)
+    return SimpleNamespace(run=run, rejects_by_id=rejects)
 
 
 def test_each_pass_has_the_name_of_its_phase(

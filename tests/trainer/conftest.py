@@ -84,6 +84,10 @@ class FakeMultiSource:
     def rejects(self) -> list[Reject]:
         return self.source.rejects
 
+    @property
+    def rejects_by_id(self) -> dict[str, Reject]:
+        return {reject.image_id: reject for reject in self.source.rejects}
+
     def run(self, blocks: Blocks) -> Iterator[tuple[Batch, ...]]:
         for batch in self.source.run(blocks):
             yield tuple(replace(batch, images=batch.images + k) for k in range(len(self.recipes)))

@@ -80,4 +80,5 @@ def _rejects(source: MultiSource, batch: Batch) -> tuple[Reject, ...]:
     """Why images of this batch are not valid; the source may be ahead, and know of more."""
     valid = batch.valid.tolist()
     lost = {name for name, is_valid in zip(batch.image_ids, valid, strict=True) if not is_valid}
-    return tuple(reject for reject in source.rejects if reject.image_id in lost)
+    known = source.rejects_by_id
+    return tuple(known[name] for name in sorted(lost) if name in known)
